@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things lie on a KVM host, and who may touch them."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+
+STATE_DIR = "/var/lib/hyper"
+RUN_DIR = "/run/hyper"
+QEMU_USER = "hyper-qemu"
+
+
+class NotPrepared(HyperError):
+    """The host lacks something that preparation puts there."""
+
+    def __init__(self, message: str, *, where: str | None = None) -> None:
+        super().__init__(message, where=where, remedy="Prepare the host first: ansible-playbook playbooks/prepare_host.yml")
+
+
+@dataclass(frozen=True)
+class Host:
+    """The directories of one KVM host and the unprivileged account that QEMU runs under.
+
+    state_dir: survives reboots; images, hyperstart versions, pods, guests.
+    run_dir: is gone after a reboot; sockets, pid files, locks. Keep it short: a UNIX socket's path has at most 107 bytes.
+    """
+
+    state_dir: Path = Path(STATE_DIR)
+    run_dir: Path = Path(RUN_DIR)
+    qemu_user: str = QEMU_USER
+
+    @property
+    def images_dir(self) -> Path:
+        return self.state_dir / "images"
+
+    @property
+    def hyperstart_dir(self) -> Path:
+        return self.state_dir / "hyperstart"
+
+    def pod_dir(self, name: str) -> Path:
+        return self.state_dir / "pods" / name
+
+    def guest_dir(self, name: str) -> Path:
+        return self.state_dir / "guests" / name
+
+    def qemu_ids(self) -> tuple[int, int]:
+        """The uid and gid that own what QEMU writes. Raises NotPrepared when the account is missing."""
+        if os.geteuid() != 0:
+            return os.geteuid(), os.getegid()
+        try:
+            account = pwd.getpwnam(self.qemu_user)
+        except KeyError:
+            raise NotPrepared(f"there is no system user {self.qemu_user} to run QEMU as") from None
+        return account.pw_uid, account.pw_gid
+
+    def kvm_gid(self) -> int | None:
+        """The group that may open /dev/kvm, or None where there is no /dev/kvm."""
+        try:
+            gid = os.stat("/dev/kvm").st_gid
+        except FileNotFoundError:
+            return None
+        try:
+            return grp.getgrnam("kvm").gr_gid
+        except KeyError:
+            return gid
