@@ -49,6 +49,16 @@ class Host:
     def guest_dir(self, name: str) -> Path:
         return self.state_dir / "guests" / name
 
+    def pod_run_dir(self, name: str) -> Path:
+        return self.run_dir / "pods" / name
+
+    def guest_run_dir(self, name: str) -> Path:
+        return self.run_dir / "guests" / name
+
+    def lock_path(self, kind: str, name: str) -> Path:
+        """The lock file of one thing on this host, such as ("pod", "web"); not in the thing's own directory, which comes and goes."""
+        return self.run_dir / "locks" / f"{kind}-{name}.lock"
+
     def qemu_ids(self) -> tuple[int, int]:
         """The uid and gid that own what QEMU writes. Raises NotPrepared when the account is missing."""
         if os.geteuid() != 0:
