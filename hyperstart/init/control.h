@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The control ports' frames and the tags of their payloads (docs/wire.md). The host's half is module_utils/_control.py; a test reads
+ * these lines (`#define NAME number`) and compares. Kinds of values: see plan.h.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#define FRAME_MAGIC 0x5048
+#define FRAME_HEADER_SIZE 16
+#define FRAME_MAX_PAYLOAD 65536
+
+/* frame types */
+#define FRAME_HELLO 1
+#define FRAME_STATUS 2
+#define FRAME_WATCH 3
+#define FRAME_EXEC 4
+#define FRAME_STDIN 5
+#define FRAME_STDOUT 6
+#define FRAME_STDERR 7
+#define FRAME_EXIT 8
+#define FRAME_CREDIT 9
+#define FRAME_STOP 10
+#define FRAME_OK 11
+#define FRAME_ERROR 12
+#define FRAME_SIGNAL 13
+
+#define HELLO_SIZE 16
+#define STDIN_CREDIT 65536
+
+/* EXEC */
+#define EXEC_CONTAINER 1 /* text; absent: the pod's first container */
+#define EXEC_ARGV 2      /* text + ! */
+#define EXEC_ENV 3       /* text + "NAME=value", on top of the container's own */
+#define EXEC_WORKDIR 4   /* text; absent: the container's own */
+#define EXEC_USER 5      /* text; absent: the container's own */
+#define EXEC_STDIN 6     /* flag: STDIN frames will follow */
+
+/* STATUS */
+#define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
+#define STATUS_MESSAGE 2   /* text */
+#define STATUS_CONTAINER 3 /* fields +, in the plan's order */
+
+/* STATUS: container */
+#define STATUS_CONTAINER_NAME 1          /* text ! */
+#define STATUS_CONTAINER_STATE 2         /* text ! "waiting", "running", "terminated" */
+#define STATUS_CONTAINER_REASON 3        /* text, e.g. "CrashLoopBackOff", "Completed", "Error", "StartError" */
+#define STATUS_CONTAINER_MESSAGE 4       /* text */
+#define STATUS_CONTAINER_PID 5           /* number, while running */
+#define STATUS_CONTAINER_EXIT_CODE 6     /* number, of the last end if there was one */
+#define STATUS_CONTAINER_SIGNAL 7        /* number, of the last end if a signal caused it */
+#define STATUS_CONTAINER_RESTART_COUNT 8 /* number ! */
+#define STATUS_CONTAINER_STARTED_AT 9    /* number: nanoseconds since 1970, of the last start */
+#define STATUS_CONTAINER_FINISHED_AT 10  /* number: nanoseconds since 1970, of the last end */
+
+/* EXIT */
+#define EXIT_CODE 1   /* number ! 0-255; 128 + signal when a signal ended it */
+#define EXIT_SIGNAL 2 /* number, when a signal ended it */
+
+/* STOP */
+#define STOP_GRACE_PERIOD 1 /* number of seconds; absent: each container's own */
+
+/* ERROR */
+#define ERROR_MESSAGE 1 /* text ! */
+#define ERROR_CODE 2    /* number: 127 when a command was not found, 126 when it cannot be executed */
+
+/* SIGNAL */
+#define SIGNAL_NUMBER 1 /* number ! */
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * The launch plan as it lies on the disk "hyper-plan": a header, then fields (docs/wire.md). The tags below are the guest's half of
+ * a contract whose other half is module_utils/_launch.py; a test reads these lines (`#define PLAN_X number`) and compares.
+ *
+ *   text     UTF-8 without NUL, without a terminator
+ *   bytes    anything
+ *   number   u64, little-endian, always 8 bytes; a flag is a number 0 or 1
+ *   fields   nested fields
+ *   +        may occur several times, in order; every other field at most once
+ *   !        has to occur; an absent text is empty, an absent number is 0 (or what the comment says)
+ *
+ * How a plan is tried without a guest: as root, as PID 1 of new PID, mount, network, IPC and UTS namespaces,
+ *
+ *   unshare --fork --pid --mount --net --ipc --uts -- hyperstart --test --plan FILE --control FD[,FD...] --log FD --state DIR
+ *
+ * FILE is what would lie on the disk; the control FDs are inherited UNIX stream sockets, one a port; the log FD is a file, pipe or socket;
+ * DIR takes the writable layers and the scratch volumes, and a rootfs is "dir:/path". At power-off it exits: 0 after the phase Succeeded, 1 after
+ * Failed, 2 when the plan could not be carried out. Everything else is the code that a guest runs.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+#define PLAN_MAGIC "HYPERPLN"
+#define PLAN_VERSION 1
+#define PLAN_HEADER_SIZE 24
+#define PLAN_MAX_SIZE 16777216
+
+/* plan */
+#define PLAN_HOSTNAME 1    /* text ! */
+#define PLAN_HOSTS 2       /* bytes: /etc/hosts */
+#define PLAN_RESOLV_CONF 3 /* bytes: /etc/resolv.conf */
+#define PLAN_INTERFACE 4   /* fields + */
+#define PLAN_VOLUME 5      /* fields + */
+#define PLAN_CONTAINER 6   /* fields + ! */
+#define PLAN_SCRATCH 7     /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
+
+/* interface */
+#define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */
+#define INTERFACE_ADDRESS 2 /* text + "10.0.2.15/24", "fec0::15/64" */
+#define INTERFACE_GATEWAY 3 /* text + a default route by it */
+#define INTERFACE_MTU 4     /* number; absent: the device's own */
+
+/* volume */
+#define VOLUME_NAME 1 /* text ! */
+#define VOLUME_KIND 2 /* text ! "scratch" or "tmpfs" */
+#define VOLUME_SIZE 3 /* number of bytes, tmpfs only; absent: the kernel's default */
+
+/* container */
+#define CONTAINER_NAME 1              /* text ! */
+#define CONTAINER_ROOTFS 2            /* text ! a disk's serial, or "dir:/path" */
+#define CONTAINER_ARGV 3              /* text + ! */
+#define CONTAINER_ENV 4               /* text + "NAME=value" */
+#define CONTAINER_WORKDIR 5           /* text; absent: "/" */
+#define CONTAINER_USER 6              /* text "", "uid", "name", "uid:gid", "name:group" */
+#define CONTAINER_ADDITIONAL_GROUP 7  /* number + */
+#define CONTAINER_STOP_SIGNAL 8       /* number; absent: SIGTERM */
+#define CONTAINER_GRACE_PERIOD 9      /* number of seconds ! */
+#define CONTAINER_RESTART_POLICY 10   /* text ! "Always", "OnFailure", "Never" */
+#define CONTAINER_MOUNT 11            /* fields + */
+#define CONTAINER_CAPABILITY 12       /* number + a capability that is kept */
+#define CONTAINER_READONLY_ROOTFS 13  /* flag */
+#define CONTAINER_NO_NEW_PRIVILEGES 14 /* flag */
+#define CONTAINER_PRIVILEGED 15       /* flag: all capabilities, nothing of /proc and /sys masked */
+#define CONTAINER_TTY 16              /* flag */
+#define CONTAINER_STDIN 17            /* flag: stdin stays open instead of being /dev/null */
+
+/* mount */
+#define MOUNT_VOLUME 1   /* text ! */
+#define MOUNT_TARGET 2   /* text ! an absolute path in the container */
+#define MOUNT_SUBPATH 3  /* text: a path within the volume */
+#define MOUNT_READONLY 4 /* flag */
+#define MOUNT_COPY_UP 5  /* flag: an empty volume is first filled with the image's content at the target */
+
+#endif
