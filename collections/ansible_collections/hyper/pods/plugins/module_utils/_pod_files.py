@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pod's directory on the host: made so that its record comes last, removed so that nothing of it can be mistaken for a pod."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _pod_guest
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
+
+_SCRATCH = "scratch.img"
+
+
+def prepare(host: Host, name: str) -> Path:
+    """The pod's directory: QEMU may read it and write the files that are its own, and make none."""
+    _, gid = host.qemu_ids()
+    directory = host.pod_dir(name)
+    make_dir(directory, mode=0o750, owner=(0, gid))
+    make_dir(directory / "images", mode=0o750, owner=(0, gid))
+    for file in ("log", "console.log"):
+        _own(host, directory / file)
+    return directory
+
+
+def link_images(host: Host, name: str, disks: Mapping[str, Path]) -> None:
+    """Give the pod its images as hard links, so that the store cannot take them away. disks: image id → disk in the store.
+
+    Links that it no longer needs go.
+    """
+    directory = host.pod_dir(name) / "images"
+    wanted = {f"{_pod_guest.serial(image)}.erofs": disk for image, disk in disks.items()}
+    for file, disk in wanted.items():
+        _link(disk, directory / file)
+    for present in directory.iterdir():
+        if present.name not in wanted:
+            present.unlink()
+
+
+def link_init(host: Host, name: str, installed: Installed) -> tuple[Path, Path]:
+    """The pod's own links of the kernel and the initramfs, which stay when hyperstart is upgraded."""
+    directory = host.pod_dir(name)
+    kernel, initramfs = directory / "vmlinux", directory / "initramfs"
+    _link(installed.kernel, kernel)
+    _link(installed.initramfs, initramfs)
+    return kernel, initramfs
+
+
+def write_plan(host: Host, name: str, plan: bytes) -> None:
+    """The launch plan's disk; QEMU may read it, nobody else (it holds the environment)."""
+    _, gid = host.qemu_ids()
+    write_atomic(host.pod_dir(name) / "plan.img", plan, mode=0o640, owner=(0, gid))
+
+
+def ensure_scratch(host: Host, name: str) -> None:
+    """The disk of writable layers, made once: a sparse file with ext4, whole or absent.
+
+    It has a small journal: a guest that is killed must find its files again.
+    """
+    disk = host.pod_dir(name) / _SCRATCH
+    if disk.exists():
+        return
+    fresh = disk.with_name(f".{_SCRATCH}.new")
+    fresh.unlink(missing_ok=True)
+    _own(host, fresh)
+    os.truncate(fresh, _manifest.DEFAULT_SCRATCH_MIB * 2**20)
+    _command.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", str(fresh)])
+    fresh.rename(disk)
+
+
+def remove(host: Host, name: str) -> None:
+    """Remove the directory: renamed first, so that a removal that is cut off leaves no half pod."""
+    directory = host.pod_dir(name)
+    trash = _trash(host, name)
+    if directory.exists():
+        shutil.rmtree(trash, ignore_errors=True)
+        directory.rename(trash)
+    if trash.exists():
+        shutil.rmtree(trash)
+    shutil.rmtree(host.pod_run_dir(name), ignore_errors=True)
+
+
+def residue(host: Host, name: str) -> bool:
+    """Whether anything of a pod's files is left."""
+    return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name)))
+
+
+def _trash(host: Host, name: str) -> Path:
+    return host.state_dir / "pods" / f".{name}.removed"
+
+
+def _own(host: Host, file: Path) -> None:
+    """A file that QEMU writes: its user's, and nobody else reads it."""
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if os.geteuid() == 0:
+            os.fchown(handle, *host.qemu_ids())
+    finally:
+        os.close(handle)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make ``target`` a hard link of ``source``, replacing what was there."""
+    if target.exists() and target.samefile(source):
+        return
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    os.link(source, fresh)
+    fresh.replace(target)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a pod to its guest: which disks, ports and network QEMU gets, and what the launch plan says. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
+
+CONTROL_PORTS = 8
+PLAN_SERIAL = "hyper-plan"
+SCRATCH_SERIAL = "hyper-scratch"
+# QEMU's user-mode network (docs of -netdev user): the guest's place, its gateway and its name server.
+ADDRESS = "10.0.2.15"
+_PREFIX = 24
+_GATEWAY = "10.0.2.2"
+_NAME_SERVER = "10.0.2.3"
+
+
+def serial(image_id: str) -> str:
+    """The serial of an image's disk: as much of the config digest as virtio-blk's 20 bytes take."""
+    return image_id.rpartition(":")[2][:20]
+
+
+def mac(name: str) -> str:
+    """A locally administered address that is the same at every start of a pod of this name."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+
+
+def guest(
+    pod: _manifest.Pod, images: Mapping[str, str], *, directory: Path, run_dir: Path, installed: Installed, kernel: Path, initramfs: Path, accelerator: str
+) -> _guest.Guest:
+    """The guest of a pod whose files lie in ``directory``. images: container name → image id."""
+    serials = sorted({serial(image) for image in images.values()})
+    disks = [
+        _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
+        _guest.Disk(directory / "scratch.img", SCRATCH_SERIAL),
+        *(_guest.Disk(directory / "images" / f"{name}.erofs", name, readonly=True) for name in serials),
+    ]
+    forwards = tuple(
+        _guest.Forward(port.protocol.lower(), port.host_ip, port.host_port, port.container_port) for port in pod.published_ports if port.host_port is not None
+    )
+    return _guest.Guest(
+        name=pod.name,
+        vcpus=pod.cpus,
+        memory_mib=pod.memory_mib,
+        accelerator=accelerator,
+        kernel=kernel,
+        initrd=initramfs,
+        cmdline=installed.cmdline,
+        disks=tuple(disks),
+        nics=(_guest.Nic(mac(pod.name), forwards),),
+        ports=(
+            *(_guest.Port(f"hyper.control.{number}", run_dir / f"control.{number}", "socket") for number in range(CONTROL_PORTS)),
+            _guest.Port("hyper.log", directory / "log", "file"),
+        ),
+        console=directory / "console.log",
+    )
+
+
+def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
+    """What hyperstart is told. configs: image id → its configuration."""
+    volumes = [_launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size) for volume in pod.volumes]
+    containers = []
+    for index, container in enumerate(pod.containers):
+        config = configs[images[container.name]]
+        path = f"spec.containers[{index}]"
+        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, False) for mount in container.mounts]
+        taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
+        for target in config.volumes:
+            if target.rstrip("/") in taken or not target.startswith("/"):
+                continue
+            # A volume that the image declares begins with what the image has there, and is the container's own.
+            name = f"{container.name}.{hashlib.sha256(target.encode()).hexdigest()[:12]}"
+            volumes.append(_launch.Volume(name, "scratch", None))
+            mounts.append(_launch.Mount(name, target, "", False, True))
+        containers.append(
+            _launch.Container(
+                name=container.name,
+                rootfs=serial(images[container.name]),
+                argv=_argv(container, config, path),
+                env=tuple(_environment(container, config).items()),
+                workdir=container.working_dir or config.working_dir or "/",
+                user=config.user,
+                additional_groups=(),
+                stop_signal=_stop_signal(config, path),
+                grace_period=pod.grace_period,
+                restart_policy=pod.restart_policy,
+                mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
+                capabilities=_launch.DEFAULT_CAPABILITIES,
+                readonly_rootfs=False,
+                no_new_privileges=False,
+                privileged=False,
+                tty=False,
+                stdin=False,
+            )
+        )
+    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n"
+    return _launch.LaunchPlan(
+        hostname=pod.hostname,
+        hosts=hosts.encode(),
+        resolv_conf=f"nameserver {_NAME_SERVER}\n".encode(),
+        interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
+        volumes=tuple(volumes),
+        containers=tuple(containers),
+    )
+
+
+def _environment(container: _manifest.Container, config: ImageConfig) -> dict[str, str]:
+    """The image's environment, then the container's, whose values may name variables that were defined before them."""
+    own: dict[str, str] = {}
+    for name, value in container.env:
+        own[name] = _manifest.expand(value, own)
+    return {**dict(config.env), **own}
+
+
+def _argv(container: _manifest.Container, config: ImageConfig, path: str) -> tuple[str, ...]:
+    """Kubernetes, "Define a command and arguments": command replaces Entrypoint and Cmd, args replaces Cmd."""
+    own = dict(container.env)
+    command = tuple(_manifest.expand(word, own) for word in container.command or ())
+    args = None if container.args is None else tuple(_manifest.expand(word, own) for word in container.args)
+    argv = command + (args or ()) if command else config.entrypoint + (config.cmd if args is None else args)
+    if not argv:
+        raise InvalidManifest(f"image {container.image} says no command to run", where=f"{path}.command", remedy="Give the container a command")
+    return argv
+
+
+def _stop_signal(config: ImageConfig, path: str) -> int:
+    try:
+        return _manifest.signal_number(config.stop_signal or "SIGTERM")
+    except ValueError as error:
+        raise InvalidManifest(f"the image's StopSignal: {error}", where=f"{path}.image") from None

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The effects of each action on one pod: its files written, its guest started, stopped, waited for, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _guest, _kvm, _launch, _pod_files, _pod_guest, _pod_status, _record, _wait
+from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
+from ansible_collections.hyper.pods.plugins.module_utils._control import Control
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_GUEST, Action
+from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, Unit
+
+# Beyond the containers' grace period: unmounting and powering off, under emulation too.
+_POWER_OFF_TIME = 15.0
+_STOP_ANSWER_TIME = 5.0
+
+
+def require_prepared(host: Host) -> None:
+    """Raises CommandMissing or NotPrepared where a pod could not be started on this host."""
+    _command.find("qemu-system-x86_64")
+    installed(host)
+    host.qemu_ids()
+
+
+class PodLife:
+    """Carries out actions on pods of one host. grace_period: seconds, or None for each pod's own."""
+
+    def __init__(self, host: Host, supervisor: Supervisor, progress: Progress, grace_period: int | None) -> None:
+        self._host = host
+        self._supervisor = supervisor
+        self._progress = progress
+        self._grace_period = grace_period
+
+    def carry_out(self, actions: Sequence[Action], name: str, record: _record.Record | None, disks: Mapping[str, Path]) -> None:
+        """Do what was planned, in its order. record: what the pod is to be; disks: image id → disk in the store, empty where images stay."""
+        for action in actions:
+            if action.action in ("create", "update") and record is not None:
+                felt = action.effect == RESTARTS_GUEST
+                if felt:
+                    self.stop(name)
+                self._define(name, record, disks)
+                if felt:
+                    self.start(name)
+            elif action.action == "start":
+                self.start(name)
+            elif action.action == "restart":
+                self.stop(name)
+                self.start(name)
+            elif action.action == "stop":
+                self.stop(name, on_request=True)
+            elif action.action == "delete":
+                self.remove(name)
+
+    def _define(self, name: str, record: _record.Record, disks: Mapping[str, Path]) -> None:
+        """Put the definition and all that it needs into the pod's directory; the record comes last."""
+        with self._progress.stage(name, "define"):
+            # Made before anything is written: a definition that cannot be launched changes nothing.
+            plan = _plan_of(record)
+            _pod_files.prepare(self._host, name)
+            _pod_files.link_images(self._host, name, {image: disks[image] for image in record.images.values()})
+            _pod_files.ensure_scratch(self._host, name)
+            _pod_files.write_plan(self._host, name, plan)
+            _record.write(self._host, name, record)
+
+    def start(self, name: str) -> None:
+        """Start the guest of a pod that is defined and not running."""
+        host = self._host
+        with self._progress.stage(name, "spawn", "starting the guest"):
+            record = replace(_record.require(host, name), stopped=False)
+            _pod_files.prepare(host, name)
+            _pod_files.write_plan(host, name, _plan_of(record))
+            init = installed(host)
+            kernel, initramfs = _pod_files.link_init(host, name, init)
+            run_dir = host.pod_run_dir(name)
+            make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
+            guest = _pod_guest.guest(
+                record.pod,
+                record.images,
+                directory=host.pod_dir(name),
+                run_dir=run_dir,
+                installed=init,
+                kernel=kernel,
+                initramfs=initramfs,
+                accelerator=_kvm.accelerator(host, init).accelerator,
+            )
+            unit = Unit(
+                name=_pod_status.unit_name(name),
+                description=f"Pod {name}",
+                argv=_guest.qemu_argv(guest, run_dir=run_dir),
+                state_dir=host.pod_dir(name),
+                run_dir=run_dir,
+                user=host.qemu_user,
+            )
+            _record.write(host, name, record)
+            self._supervisor.define(unit)
+            self._supervisor.start(unit)
+
+    def stop(self, name: str, *, on_request: bool = False) -> None:
+        """End the guest in order, or by force when it does not end within its grace period."""
+        host = self._host
+        record = _record.read(host, name)
+        grace = self._grace_period if self._grace_period is not None else (record.pod.grace_period if record else 0)
+        with self._progress.stage(name, "stop", "stopping the containers"):
+            if record is not None and on_request:
+                _record.write(host, name, replace(record, stopped=True))
+            try:
+                with Control.connect(host.pod_run_dir(name), timeout=_STOP_ANSWER_TIME, alive=_pod_status.alive(self._supervisor, name)) as control:
+                    control.stop(self._grace_period)
+            except (GuestTimeout, AllPortsBusy, GuestUnreachable):
+                # A guest that does not answer is not waited for.
+                grace = 0
+            self._supervisor.stop(_pod_status.unit_name(name), timeout=grace + _POWER_OFF_TIME if grace else _POWER_OFF_TIME)
+
+    def remove(self, name: str) -> None:
+        """Leave nothing of a pod."""
+        if self._supervisor.pid(_pod_status.unit_name(name)) is not None:
+            self.stop(name)
+        with self._progress.stage(name, "remove"):
+            self._supervisor.undefine(_pod_status.unit_name(name))
+            _pod_files.remove(self._host, name)
+
+    def wait_running(self, name: str, timeout: float) -> None:
+        """Wait until the containers run."""
+        with self._progress.stage(name, "boot", "booting the guest"):
+            _wait.until_running(
+                self._host, name, timeout=timeout, alive=_pod_status.alive(self._supervisor, name), say=lambda text: self._progress.say(name, "boot", text)
+            )
+
+    def wait_completed(self, name: str, timeout: float) -> None:
+        """Wait until the containers have ended and the guest is off."""
+        with self._progress.stage(name, "complete", "waiting for the containers to end"):
+            _wait.until_completed(
+                self._host, name, timeout=timeout, alive=_pod_status.alive(self._supervisor, name), say=lambda text: self._progress.say(name, "run", text)
+            )
+
+
+def _plan_of(record: _record.Record) -> bytes:
+    configs = {image: image_config(config) for image, config in record.configs.items()}
+    return _launch.encode(_pod_guest.launch_plan(record.pod, record.images, configs))
+
+
+def image_config(data: Mapping[str, Any]) -> ImageConfig:
+    """An image's configuration as a record keeps it."""
+    return ImageConfig(**{key: _tuples(value) for key, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

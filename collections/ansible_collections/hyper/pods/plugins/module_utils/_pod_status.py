@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a pod is doing: its record, its guest's process, what hyperstart says, and what its log said before the guest was off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _log, _manifest, _pod_files, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
+from ansible_collections.hyper.pods.plugins.module_utils._control import Control
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
+from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
+
+# A guest that answers does so in milliseconds; one that is still booting is told of as Pending rather than waited for.
+ANSWER_TIMEOUT = 3.0
+_CRASHED = "the guest ended without an orderly power-off: QEMU was killed, or it crashed"
+
+
+def unit_name(pod: str) -> str:
+    """The name that the supervisor knows a pod by."""
+    return f"hyper-pod@{pod}"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A pod at one moment. status is None where the pod has never run."""
+
+    name: str
+    record: _record.Record
+    pid: int | None
+    accelerator: str
+    status: Status | None
+
+
+def observe(host: Host, supervisor: Supervisor, name: str) -> Observed:
+    """What the planner needs to know; cheap, and asks no guest."""
+    record = _record.read(host, name)
+    running = supervisor.pid(unit_name(name)) is not None
+    residue = _pod_files.residue(host, name) or supervisor.defined(unit_name(name))
+    if record is None:
+        return Observed(residue=residue, running=running)
+    life = None if running else _log.last_life(host.pod_dir(name) / "log")
+    completed = not running and not record.stopped and life is not None and life.ended and life.cause == "completed"
+    return Observed(record.pod, record.images, residue, running, completed)
+
+
+def look(host: Host, supervisor: Supervisor, name: str) -> Observation:
+    """Everything that is known of a pod. Raises PodNotFound."""
+    record = _record.require(host, name)
+    pid = supervisor.pid(unit_name(name))
+    accelerator = supervisor.accelerator(unit_name(name)) if pid else ""
+    return Observation(name, record, pid, accelerator, _ask(host, supervisor, name) if pid else _remembered(host, name))
+
+
+def look_all(host: Host, supervisor: Supervisor, names: list[str]) -> list[Observation]:
+    """Several pods at once: a guest that is slow to answer does not hold up the others."""
+    if len(names) <= 1:
+        return [look(host, supervisor, name) for name in names]
+    with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
+        return list(pool.map(lambda name: look(host, supervisor, name), names))
+
+
+def alive(supervisor: Supervisor, name: str) -> Callable[[], bool]:
+    """Whether the pod's guest still runs, as a question that a wait may ask again."""
+    return lambda: supervisor.pid(unit_name(name)) is not None
+
+
+def _ask(host: Host, supervisor: Supervisor, name: str) -> Status:
+    try:
+        with Control.connect(host.pod_run_dir(name), timeout=ANSWER_TIMEOUT, alive=alive(supervisor, name)) as control:
+            return control.status()
+    except GuestUnreachable:
+        life = _log.last_life(host.pod_dir(name) / "log")
+        return life.status() if life is not None else Status("Pending", "the guest is starting")
+    except GuestTimeout:
+        return Status("Pending", "the guest does not answer yet")
+    except AllPortsBusy as busy:
+        life = _log.last_life(host.pod_dir(name) / "log")
+        return life.status() if life is not None else Status("Running", busy.message)
+
+
+def _remembered(host: Host, name: str) -> Status | None:
+    """The state of a pod whose guest is off, from its log."""
+    life = _log.last_life(host.pod_dir(name) / "log")
+    if life is None:
+        return None
+    status = life.status()
+    if not life.ended:
+        return Status("Failed", status.message or _CRASHED, tuple(_ended(container) for container in status.containers))
+    return status
+
+
+def _ended(container: ContainerStatus) -> ContainerStatus:
+    """A container whose guest is gone cannot be running; what its code would have been is not known."""
+    if container.state == "terminated":
+        return container
+    return ContainerStatus(container.name, "terminated", "GuestLost", "", None, None, None, container.restart_count, container.started_at, None)
+
+
+def info(observation: Observation, timings: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """A pod as pod_info and the command line report it; times in ISO 8601, UTC."""
+    record, status = observation.record, observation.status
+    pod = record.pod
+    known = {container.name: container for container in status.containers} if status else {}
+    return {
+        "name": observation.name,
+        "phase": phase(observation),
+        "message": status.message if status else "",
+        "ip": _pod_guest.ADDRESS if observation.pid else "",
+        "accelerator": observation.accelerator,
+        "cpus": pod.cpus,
+        "memoryMiB": pod.memory_mib,
+        "labels": dict(pod.labels),
+        "ports": [port.published for port in pod.published_ports],
+        "createdAt": _iso(record.created_at),
+        "containers": [_container(container, record.images.get(container.name, ""), known.get(container.name)) for container in pod.containers],
+        "timings": dict(timings or {}),
+    }
+
+
+def phase(observation: Observation) -> str:
+    """Pending, Running, Succeeded, Failed as Kubernetes has them, and Stopped for a pod whose guest was ended on request."""
+    status = observation.status
+    if observation.pid is None:
+        if observation.record.stopped:
+            return "Stopped"
+        return status.phase if status is not None and status.phase in ("Succeeded", "Failed") else "Pending" if status is None else "Failed"
+    return "Running" if status is not None and status.phase == "Stopping" else (status.phase if status else "Pending")
+
+
+def _container(container: _manifest.Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:
+    status = status or ContainerStatus(container.name, "waiting")
+    return {
+        "name": container.name,
+        "image": container.image,
+        "imageID": image,
+        "state": status.state,
+        "reason": status.reason,
+        "message": status.message,
+        "pid": status.pid,
+        "exitCode": status.exit_code,
+        "restartCount": status.restart_count,
+        "startedAt": _iso(status.started_at),
+        "finishedAt": _iso(status.finished_at),
+    }
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pod operations, for any number of pods in one call: observe, plan, act, wait.
+
+Everything that can be refused is refused before anything is changed. Pods start side by side; an error of one is told when the others are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _plan, _pod_life, _pod_status, _preflight, _record
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore, StoredImage
+from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, supervisor
+
+_PULLS_AT_ONCE = 4
+_POLICIES = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
+
+
+class PodExists(HyperError):
+    """Another definition holds the name."""
+
+
+class SeveralFailed(HyperError):
+    """More than one pod of the call failed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation goes about its work.
+
+    pull: missing, always, never, or None for each container's own imagePullPolicy. wait: running, completed, none; wait_timeout: seconds.
+    grace_period: seconds, or None for each pod's own. refuse_conflict: a name that another definition holds is an error.
+    """
+
+    check: bool = False
+    pull: str | None = None
+    refuse_conflict: bool = False
+    wait: str = "running"
+    wait_timeout: float = 300.0
+    grace_period: int | None = None
+    authfile: Path | None = None
+    tls_verify: bool = True
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, or would be. pods: as pod_info reports them; before, after: the definitions in brief by name, None where there is no pod."""
+
+    actions: tuple[_plan.Action, ...]
+    pods: tuple[dict[str, Any], ...]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def as_result(self) -> dict[str, Any]:
+        """The form that a module returns."""
+        return {
+            "changed": bool(self.actions),
+            "actions": [action.as_dict() for action in self.actions],
+            "pods": list(self.pods),
+            "before": dict(self.before),
+            "after": dict(self.after),
+            "diff": {"before": dict(self.before), "after": dict(self.after)},
+        }
+
+
+def converge(host: Host, definitions: Sequence[Mapping[str, Any]], options: Options, *, start: bool) -> Outcome:
+    """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
+    wanted = _parse_all(definitions)
+    names = [pod.name for pod in wanted]
+    supervision, store = supervisor(host), ImageStore(host)
+    with _locks(host, names, options):
+        observed = {name: _pod_status.observe(host, supervision, name) for name in names}
+        _refuse_conflicts(wanted, observed, options)
+        if start:
+            _preflight_all(host, supervision, wanted, observed)
+        images = _images(store, wanted, options)
+        plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
+        actions = tuple(action for plan in plans.values() for action in plan)
+        before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
+        after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
+        if options.check:
+            return Outcome(actions, _infos(host, supervision, names, options), before, after)
+        records = {
+            pod.name: _record_of(host, pod, definition, {container.name: images[container.image] for container in pod.containers})
+            for pod, definition in zip(wanted, definitions)
+        }
+        disks = {image.id: image.disk for image in images.values() if image is not None}
+        life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
+        _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
+        begun = [name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])]
+        _wait_running(life, begun, options)
+    _wait_completed(life, begun, options)
+    return Outcome(actions, _infos(host, supervision, names, options), before, after)
+
+
+def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
+    """Start, stop, restart or remove pods that are defined. state: started, stopped, restarted, absent. Raises PodNotFound and others."""
+    supervision = supervisor(host)
+    unique = list(dict.fromkeys(names))
+    decide: Callable[[str, _plan.Observed], tuple[_plan.Action, ...]] = {
+        "started": _plan.start,
+        "stopped": _plan.stop,
+        "restarted": _plan.restart,
+        "absent": _plan.remove,
+    }[state]
+    with _locks(host, unique, options):
+        observed = {name: _pod_status.observe(host, supervision, name) for name in unique}
+        if state != "absent":
+            for name in unique:
+                _record.require(host, name)
+        plans = {name: decide(name, observed[name]) for name in unique}
+        if state in ("started", "restarted"):
+            _preflight_all(host, supervision, [pod for name in unique if (pod := observed[name].pod) is not None], observed)
+        actions = tuple(action for plan in plans.values() for action in plan)
+        before = {name: _stated(observed[name], observed[name].running) for name in unique}
+        after = {name: None if state == "absent" else _stated(observed[name], state != "stopped") for name in unique}
+        left = [] if state == "absent" else unique
+        if options.check:
+            return Outcome(actions, _infos(host, supervision, [name for name in unique if observed[name].pod is not None], options), before, after)
+        life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
+        _each(unique, lambda name: life.carry_out(plans[name], name, None if state == "absent" else _record.require(host, name), {}))
+        begun = [name for name in unique if plans[name] and state in ("started", "restarted")]
+        _wait_running(life, begun, options)
+    _wait_completed(life, begun, options)
+    return Outcome(actions, _infos(host, supervision, left, options), before, after)
+
+
+def _parse_all(definitions: Sequence[Mapping[str, Any]]) -> list[_manifest.Pod]:
+    pods: list[_manifest.Pod] = []
+    for index, definition in enumerate(definitions):
+        try:
+            pod = _manifest.parse(definition)
+        except _manifest.InvalidManifest as error:
+            if len(definitions) == 1:
+                raise
+            raise _manifest.InvalidManifest(error.message, where=f"pods[{index}].{error.where}", remedy=error.remedy) from None
+        if any(other.name == pod.name for other in pods):
+            raise _manifest.InvalidManifest(f"pod {pod.name} is defined twice", where=f"pods[{index}].metadata.name")
+        pods.append(pod)
+    return pods
+
+
+@contextmanager
+def _locks(host: Host, names: Sequence[str], options: Options) -> Iterator[None]:
+    """Hold every pod of the call, in one order everywhere so that two calls cannot wait for each other. A check writes nothing, not even a lock."""
+    with ExitStack() as stack:
+        if not options.check:
+            for name in sorted(names):
+                stack.enter_context(locked(host.lock_path("pod", name), what=f"pod {name}"))
+        yield
+
+
+def _refuse_conflicts(wanted: Sequence[_manifest.Pod], observed: Mapping[str, _plan.Observed], options: Options) -> None:
+    for pod in wanted:
+        former = observed[pod.name].pod
+        if options.refuse_conflict and former is not None and former != pod:
+            raise PodExists(
+                "there is a pod of this name with another definition",
+                where=f"pod {pod.name}",
+                remedy=f"Replace it with --replace (conflict: converge), choose another --name, or remove it: hyper rm {pod.name}",
+            )
+
+
+def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manifest.Pod], observed: Mapping[str, _plan.Observed]) -> None:
+    """Ask the host for what the pods that are about to start need: QEMU, hyperstart, ports, memory."""
+    _pod_life.require_prepared(host)
+    names = {pod.name for pod in wanted}
+    others: dict[str, _manifest.Pod] = {}
+    for name in _record.names(host):
+        record = _record.read(host, name)
+        if name not in names and record is not None and supervision.pid(_pod_status.unit_name(name)) is not None:
+            others[name] = record.pod
+    holders = {(port.protocol, port.host_port): name for name, pod in others.items() for port in pod.published_ports if port.host_port is not None}
+    _refuse_shared_ports(wanted)
+    for pod in wanted:
+        former = observed[pod.name]
+        own = set(former.pod.published_ports) if former.running and former.pod is not None else set()
+        held = {(port.protocol, port.host_ip, port.host_port) for port in own}
+        _preflight.check_ports([port for port in pod.published_ports if (port.protocol, port.host_ip, port.host_port) not in held], pod.name, holders)
+    growing = [pod for pod in wanted if _needs_memory(pod, observed[pod.name])]
+    steady = [pod for pod in wanted if not _needs_memory(pod, observed[pod.name])]
+    _preflight.check_memory(growing, [*others.values(), *(pod for pod in steady if observed[pod.name].running)], _preflight.host_memory_mib())
+
+
+def _needs_memory(pod: _manifest.Pod, observed: _plan.Observed) -> bool:
+    return not observed.running or observed.pod is None or observed.pod.memory_mib != pod.memory_mib
+
+
+def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
+    seen: dict[tuple[str, int | None], str] = {}
+    for pod in wanted:
+        for port in pod.published_ports:
+            holder = seen.setdefault((port.protocol, port.host_port), pod.name)
+            if holder != pod.name:
+                raise _preflight.PortTaken(
+                    f"port {port.host_port}/{port.protocol.lower()} is published by pod {holder} too",
+                    where=f"pod {pod.name}",
+                    remedy="Publish another host port",
+                )
+
+
+def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, StoredImage | None]:
+    """Every image of the call once, pulled side by side; in check mode None for one that would have to be pulled."""
+    policies: dict[str, tuple[str, str]] = {}
+    for pod in wanted:
+        for container in pod.containers:
+            policy = options.pull or _POLICIES.get(container.image_pull_policy or "", "missing")
+            if policies.get(container.image, ("", ""))[1] != "always":
+                policies[container.image] = (pod.name, policy)
+
+    def ensure(reference: str) -> StoredImage | None:
+        pod, policy = policies[reference]
+        if options.check:
+            return store.resolve(reference)
+        with options.progress.stage(pod, "images", reference):
+            image, _ = store.ensure(
+                reference,
+                policy=policy,
+                authfile=options.authfile,
+                tls_verify=options.tls_verify,
+                progress=lambda message: options.progress.say(pod, "pull", message),
+            )
+        return image
+
+    if len(policies) <= 1:
+        return {reference: ensure(reference) for reference in policies}
+    with ThreadPoolExecutor(max_workers=_PULLS_AT_ONCE) as pool:
+        return dict(zip(policies, pool.map(ensure, policies)))
+
+
+def _ids(pod: _manifest.Pod, images: Mapping[str, StoredImage | None]) -> dict[str, str]:
+    return {container.name: image.id for container in pod.containers if (image := images[container.image]) is not None}
+
+
+def _record_of(host: Host, pod: _manifest.Pod, definition: Mapping[str, Any], images: Mapping[str, StoredImage | None]) -> _record.Record:
+    former = _record.read(host, pod.name)
+    known = {name: image for name, image in images.items() if image is not None}
+    return _record.Record(
+        definition=definition,
+        images={name: image.id for name, image in known.items()},
+        configs={image.id: asdict(image.config) for image in known.values()},
+        created_at=former.created_at if former else _pod_status.now(),
+        stopped=former.stopped if former else False,
+    )
+
+
+def _brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[str, Any] | None:
+    if pod is None:
+        return None
+    brief = _manifest.document(pod)
+    for container in brief["containers"]:
+        container["imageID"] = (images or {}).get(container["name"], "known once it is pulled")
+    return brief
+
+
+def _stated(observed: _plan.Observed, running: bool) -> dict[str, Any] | None:
+    """A pod in brief for an operation that leaves its definition alone."""
+    return None if observed.pod is None else {"name": observed.pod.name, "running": running}
+
+
+def _infos(host: Host, supervision: Supervisor, names: Sequence[str], options: Options) -> tuple[dict[str, Any], ...]:
+    defined = [name for name in names if _record.read(host, name) is not None]
+    looks = _pod_status.look_all(host, supervision, defined)
+    return tuple(_pod_status.info(look, options.progress.timings.get(look.name)) for look in looks)
+
+
+def _wait_running(life: _pod_life.PodLife, names: Sequence[str], options: Options) -> None:
+    if options.wait != "none":
+        _each(names, lambda name: life.wait_running(name, options.wait_timeout))
+
+
+def _wait_completed(life: _pod_life.PodLife, names: Sequence[str], options: Options) -> None:
+    """Outside the locks: a pod that takes its time may be stopped by another run."""
+    if options.wait == "completed":
+        _each(names, lambda name: life.wait_completed(name, options.wait_timeout))
+
+
+def _each(names: Sequence[str], work: Callable[[str], None]) -> None:
+    """Do the work for every pod, side by side, and tell of all that failed."""
+
+    def attempt(name: str) -> HyperError | None:
+        try:
+            work(name)
+        except HyperError as error:
+            return error
+        return None
+
+    if len(names) <= 1:
+        for name in names:
+            work(name)
+        return
+    with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
+        failures = [error for error in pool.map(attempt, names) if error is not None]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise SeveralFailed("; ".join(str(failure) for failure in failures))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of a pod: the one file that makes its directory a pod. Written last and whole, so a pod is defined or it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+
+NAME = "pod.json"
+
+
+class PodNotFound(HyperError):
+    """No pod of that name is defined on this host."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"there is no pod {name}", remedy=f"Pods of this host: {', '.join(known) or 'none'}")
+
+
+class BrokenRecord(HyperError):
+    """A pod's record cannot be read."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the host remembers of a pod.
+
+    definition: the manifest as the user gave it. images: container name → image id. configs: image id → the image's configuration, so that the pod
+    can be started when its images have left the store. created_at: seconds since the epoch. stopped: the user asked for the guest's end, so its phase
+    is Stopped.
+    """
+
+    definition: Mapping[str, Any]
+    images: Mapping[str, str]
+    configs: Mapping[str, Mapping[str, Any]]
+    created_at: float
+    stopped: bool = False
+
+    @property
+    def pod(self) -> _manifest.Pod:
+        return _manifest.parse(self.definition)
+
+
+def path(host: Host, name: str) -> Path:
+    """Where a pod's record lies."""
+    return host.pod_dir(name) / NAME
+
+
+def read(host: Host, name: str) -> Record | None:
+    """The record of a pod, or None. Raises BrokenRecord."""
+    file = path(host, name)
+    try:
+        data = json.loads(file.read_bytes())
+        return Record(data["definition"], data["images"], data["configs"], data["created_at"], data["stopped"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrokenRecord(f"cannot be read: {error}", where=str(file), remedy=f"Remove the pod and run it again: hyper rm {name}") from None
+
+
+def require(host: Host, name: str) -> Record:
+    """The record of a pod. Raises PodNotFound."""
+    record = read(host, name)
+    if record is None:
+        raise PodNotFound(name, names(host))
+    return record
+
+
+def write(host: Host, name: str, record: Record) -> None:
+    """Keep a record; readable by root alone, since a definition may hold secrets in its environment."""
+    write_atomic(path(host, name), json.dumps(asdict(record), indent=1, ensure_ascii=False).encode(), mode=0o600)
+
+
+def names(host: Host) -> list[str]:
+    """The names of all pods that are defined on the host, sorted."""
+    return sorted(file.parent.name for file in (host.state_dir / "pods").glob(f"[!.]*/{NAME}"))
