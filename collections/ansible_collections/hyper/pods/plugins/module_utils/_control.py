@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of a pod's control ports: ask hyperstart for its state, run a command in a container, stop the pod (docs/wire.md)."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal as signals
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
+from ansible_collections.hyper.pods.plugins.module_utils._channel import (
+    AllPortsBusy,
+    Channel,
+    Deadline,
+    GuestTimeout,
+    GuestUnreachable,
+    connect,
+    take_port,
+)
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._fields import FLAG, MESSAGE, NUMBER, PAIR, TEXT, Kind, field, fields
+from ansible_collections.hyper.pods.plugins.module_utils._frames import Frame
+from ansible_collections.hyper.pods.plugins.module_utils._status import STATUS, ContainerStatus, Status
+
+__all__ = [
+    "AllPortsBusy",
+    "ContainerStatus",
+    "Control",
+    "ExecFailed",
+    "ExecResult",
+    "GuestTimeout",
+    "GuestUnreachable",
+    "RequestRefused",
+    "Status",
+]
+
+ANSWER_TIMEOUT = 10.0
+
+
+class RequestRefused(HyperError):
+    """hyperstart answered that it cannot do what was asked."""
+
+
+class ExecFailed(HyperError):
+    """A command could not be started. code: what a shell would exit with (127 not found, 126 cannot be executed), or None."""
+
+    def __init__(self, message: str, *, where: str | None = None, code: int | None = None) -> None:
+        super().__init__(message, where=where)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """How a command ended. code: 0-255, 128 + signal when a signal ended it; the outputs are empty where a callback took them."""
+
+    code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+    signal: int | None = None
+
+
+class Control:
+    """One client of a running pod, by one of its ports. Use it as a context manager; its end ends what it runs in the pod."""
+
+    def __init__(self, channel: Channel, where: str, lock: int | None = None) -> None:
+        self._channel = channel
+        self._where = where
+        self._lock = lock
+        self._last_id = 0
+        self._running: int | None = None
+
+    @classmethod
+    def connect(cls, run_dir: Path, timeout: float, *, alive: Callable[[], bool] = lambda: True) -> Control:
+        """Take the first free port of the pod whose sockets lie in ``run_dir`` and greet the guest; ready for requests on return.
+
+        timeout: seconds for all of it; give a guest that is only booting enough. alive: says whether QEMU still runs, so that a socket which
+        is not there is waited for no longer than sensible. Raises GuestUnreachable, GuestTimeout, AllPortsBusy.
+        """
+        deadline = Deadline(timeout)
+        lock, path = take_port(run_dir, deadline)
+        try:
+            channel = Channel(connect(path, deadline, alive), str(path))
+            try:
+                channel.greet(deadline)
+            except BaseException:
+                channel.close()
+                raise
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(channel, str(run_dir), lock)
+
+    def close(self) -> None:
+        """Let the port go. A second call does nothing."""
+        self._channel.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Control:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def status(self, timeout: float = ANSWER_TIMEOUT) -> Status:
+        """The pod's state now. Raises GuestTimeout, GuestUnreachable."""
+        request = self._request(tag.FRAME_STATUS)
+        return STATUS.decode(self._answer(request, tag.FRAME_STATUS, Deadline(timeout)))
+
+    def watch(self, timeout: float | None) -> Iterator[Status]:
+        """The pod's state now and after every change; stop iterating when you have seen enough.
+
+        Raises GuestTimeout after ``timeout`` seconds in all (None: never), GuestUnreachable when the guest has powered off.
+        """
+        request = self._request(tag.FRAME_WATCH)
+        deadline = Deadline(timeout)
+        while True:
+            yield STATUS.decode(self._answer(request, tag.FRAME_STATUS, deadline))
+
+    def stop(self, grace_period: int | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Have the pod stop in order and power off; returns when hyperstart has begun to.
+
+        grace_period: seconds until SIGKILL for every container; None: each container's own. Raises GuestTimeout, GuestUnreachable, RequestRefused.
+        """
+        payload = b"" if grace_period is None else field(tag.STOP_GRACE_PERIOD, NUMBER.encode(grace_period))
+        self._answer(self._request(tag.FRAME_STOP, payload), tag.FRAME_OK, Deadline(timeout))
+
+    def exec(
+        self,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        workdir: str | None = None,
+        user: str | None = None,
+        stdin: bytes | BinaryIO | None = None,
+        on_stdout: Callable[[bytes], object] | None = None,
+        on_stderr: Callable[[bytes], object] | None = None,
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """Run a command in a container and wait for its end.
+
+        container: None is the pod's first. env: on top of the container's own. workdir, user: None is the container's own. stdin: bytes, or a
+        file; a pipe, socket or terminal is read by its descriptor as data comes. on_stdout, on_stderr: are given the output as it comes;
+        without them it is collected. timeout: seconds, None: forever. Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
+        """
+        pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
+        payload = b"".join(
+            (
+                _optional(tag.EXEC_CONTAINER, TEXT, container),
+                *(field(tag.EXEC_ARGV, TEXT.encode(word)) for word in argv),
+                *(field(tag.EXEC_ENV, PAIR.encode(pair)) for pair in pairs),
+                _optional(tag.EXEC_WORKDIR, TEXT, workdir),
+                _optional(tag.EXEC_USER, TEXT, user),
+                field(tag.EXEC_STDIN, FLAG.encode(stdin is not None)),
+            )
+        )
+        if len(payload) > tag.FRAME_MAX_PAYLOAD:
+            raise ExecFailed(f"the command and its environment have {len(payload)} bytes, at most {tag.FRAME_MAX_PAYLOAD} are possible", where=container)
+        deadline = Deadline(timeout)
+        request = self._running = self._request(tag.FRAME_EXEC, payload)
+        source = _Stdin(stdin)
+        collected: dict[int, list[bytes]] = {tag.FRAME_STDOUT: [], tag.FRAME_STDERR: []}
+        take = {
+            tag.FRAME_STDOUT: on_stdout or collected[tag.FRAME_STDOUT].append,
+            tag.FRAME_STDERR: on_stderr or collected[tag.FRAME_STDERR].append,
+        }
+        try:
+            while True:
+                feeding = source.wanted and self._channel.backlog < tag.FRAME_MAX_PAYLOAD
+                waits = feeding and source.descriptor is not None
+                frame = None if feeding and not waits else self._channel.receive(deadline, source.descriptor if waits else None)
+                if frame is None:
+                    self._channel.send(Frame(tag.FRAME_STDIN, request, source.read()))
+                elif frame.id != request:
+                    continue
+                elif frame.type in take:
+                    take[frame.type](frame.payload)
+                elif frame.type == tag.FRAME_CREDIT:
+                    source.credit += NUMBER.decode(frame.payload)
+                elif frame.type == tag.FRAME_EXIT:
+                    ends = dict(fields(frame.payload))
+                    return ExecResult(
+                        code=NUMBER.decode(ends.get(tag.EXIT_CODE, b"")),
+                        stdout=b"".join(collected[tag.FRAME_STDOUT]),
+                        stderr=b"".join(collected[tag.FRAME_STDERR]),
+                        signal=NUMBER.decode(ends[tag.EXIT_SIGNAL]) if tag.EXIT_SIGNAL in ends else None,
+                    )
+                elif frame.type == tag.FRAME_ERROR:
+                    errors = dict(fields(frame.payload))
+                    code = NUMBER.decode(errors[tag.ERROR_CODE]) if tag.ERROR_CODE in errors else None
+                    raise ExecFailed(MESSAGE.decode(errors.get(tag.ERROR_MESSAGE, b"")), where=container, code=code)
+        except GuestTimeout:
+            self.signal(signals.SIGKILL)
+            raise GuestTimeout(f"the command did not end within {timeout} seconds", where=container) from None
+        finally:
+            self._running = None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the command that ``exec`` waits for: for signal handlers and callbacks. Does nothing when there is none."""
+        if self._running is not None:
+            self._channel.send(Frame(tag.FRAME_SIGNAL, self._running, field(tag.SIGNAL_NUMBER, NUMBER.encode(number))))
+
+    def _request(self, type_: int, payload: bytes = b"") -> int:
+        self._last_id += 1
+        self._channel.send(Frame(type_, self._last_id, payload))
+        return self._last_id
+
+    def _answer(self, request: int, wanted: int, deadline: Deadline) -> bytes:
+        while True:
+            frame = self._channel.receive(deadline)
+            if frame is None or frame.id != request:
+                continue
+            if frame.type == wanted:
+                return frame.payload
+            if frame.type == tag.FRAME_ERROR:
+                raise RequestRefused(MESSAGE.decode(dict(fields(frame.payload)).get(tag.ERROR_MESSAGE, b"")), where=self._where)
+
+
+class _Stdin:
+    """Where a command's stdin comes from, and how much of it the guest takes now.
+
+    credit: bytes; descriptor: to be waited for before each read, None where reading never blocks.
+    """
+
+    def __init__(self, stdin: bytes | BinaryIO | None) -> None:
+        self._file = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
+        self._ended = stdin is None
+        self.credit = 0
+        self.descriptor = None if self._file is None else _descriptor(self._file)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is more to read and the guest would take it."""
+        return not self._ended and self.credit > 0
+
+    def read(self) -> bytes:
+        """What fits into one frame and into the credit; nothing at the end."""
+        most = min(self.credit, tag.FRAME_MAX_PAYLOAD)
+        data = b"" if self._file is None else self._file.read(most) if self.descriptor is None else os.read(self.descriptor, most)
+        self._ended = not data
+        self.credit -= len(data)
+        return data
+
+
+def _descriptor(file: BinaryIO) -> int | None:
+    try:
+        descriptor = file.fileno()
+    except OSError:
+        return None
+    # Python may have read ahead in a regular file, so that is read by its own method; it does not block.
+    return None if stat.S_ISREG(os.fstat(descriptor).st_mode) else descriptor
+
+
+def _optional(number: int, kind: Kind, value: str | None) -> bytes:
+    return b"" if value is None else field(number, kind.encode(value))

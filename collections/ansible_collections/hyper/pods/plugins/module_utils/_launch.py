@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The launch plan: what hyperstart needs to run a pod, and no more, as the small disk that it reads (docs/wire.md). Pure."""
+
+from __future__ import annotations
+
+import signal
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
+
+_HEAD = struct.Struct("<8sIIII")
+_SECTOR = 512
+
+# What the other engines leave a container: chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
+# sys_chroot mknod audit_write setfcap, by their numbers in linux/capability.h.
+DEFAULT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
+
+
+class PlanTooLarge(HyperError):
+    """The launch plan is larger than what hyperstart accepts."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface, known by its MAC. addresses: CIDR, both families; gateways: a default route by each."""
+
+    mac: str
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    mtu: int | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it)."""
+
+    name: str
+    kind: Literal["scratch", "tmpfs"]
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A volume in a container. target: absolute path; copy_up: an empty volume is first filled with what the image has at target."""
+
+    volume: str
+    target: str
+    subpath: str = ""
+    readonly: bool = False
+    copy_up: bool = False
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, its image's configuration and the pod definition already merged.
+
+    rootfs: a disk's serial, or ``dir:/path`` in the guest. workdir: "" is "/". user: "", "uid", "name", "uid:gid" or "name:group",
+    resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept.
+    """
+
+    name: str
+    rootfs: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...] = ()
+    workdir: str = ""
+    user: str = ""
+    additional_groups: tuple[int, ...] = ()
+    stop_signal: int = int(signal.SIGTERM)
+    grace_period: int = 30
+    restart_policy: Literal["Always", "OnFailure", "Never"] = "Always"
+    mounts: tuple[Mount, ...] = ()
+    capabilities: tuple[int, ...] = DEFAULT_CAPABILITIES
+    readonly_rootfs: bool = False
+    no_new_privileges: bool = False
+    privileged: bool = False
+    tty: bool = False
+    stdin: bool = False
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers."""
+
+    hostname: str
+    hosts: bytes = b""
+    resolv_conf: bytes = b""
+    interfaces: tuple[Interface, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    containers: tuple[Container, ...] = ()
+    scratch: bool = True
+
+
+_INTERFACE = Record(
+    Interface,
+    Part(tag.INTERFACE_MAC, "mac", TEXT),
+    Part(tag.INTERFACE_ADDRESS, "addresses", TEXT, many=True),
+    Part(tag.INTERFACE_GATEWAY, "gateways", TEXT, many=True),
+    Part(tag.INTERFACE_MTU, "mtu", NUMBER),
+)
+_VOLUME = Record(
+    Volume,
+    Part(tag.VOLUME_NAME, "name", TEXT),
+    Part(tag.VOLUME_KIND, "kind", TEXT),
+    Part(tag.VOLUME_SIZE, "size", NUMBER),
+)
+_MOUNT = Record(
+    Mount,
+    Part(tag.MOUNT_VOLUME, "volume", TEXT),
+    Part(tag.MOUNT_TARGET, "target", TEXT),
+    Part(tag.MOUNT_SUBPATH, "subpath", TEXT),
+    Part(tag.MOUNT_READONLY, "readonly", FLAG),
+    Part(tag.MOUNT_COPY_UP, "copy_up", FLAG),
+)
+_CONTAINER = Record(
+    Container,
+    Part(tag.CONTAINER_NAME, "name", TEXT),
+    Part(tag.CONTAINER_ROOTFS, "rootfs", TEXT),
+    Part(tag.CONTAINER_ARGV, "argv", TEXT, many=True),
+    Part(tag.CONTAINER_ENV, "env", PAIR, many=True),
+    Part(tag.CONTAINER_WORKDIR, "workdir", TEXT),
+    Part(tag.CONTAINER_USER, "user", TEXT),
+    Part(tag.CONTAINER_ADDITIONAL_GROUP, "additional_groups", NUMBER, many=True),
+    Part(tag.CONTAINER_STOP_SIGNAL, "stop_signal", NUMBER),
+    Part(tag.CONTAINER_GRACE_PERIOD, "grace_period", NUMBER),
+    Part(tag.CONTAINER_RESTART_POLICY, "restart_policy", TEXT),
+    Part(tag.CONTAINER_MOUNT, "mounts", _MOUNT.kind, many=True),
+    Part(tag.CONTAINER_CAPABILITY, "capabilities", NUMBER, many=True),
+    Part(tag.CONTAINER_READONLY_ROOTFS, "readonly_rootfs", FLAG),
+    Part(tag.CONTAINER_NO_NEW_PRIVILEGES, "no_new_privileges", FLAG),
+    Part(tag.CONTAINER_PRIVILEGED, "privileged", FLAG),
+    Part(tag.CONTAINER_TTY, "tty", FLAG),
+    Part(tag.CONTAINER_STDIN, "stdin", FLAG),
+)
+_PLAN = Record(
+    LaunchPlan,
+    Part(tag.PLAN_HOSTNAME, "hostname", TEXT),
+    Part(tag.PLAN_HOSTS, "hosts", BYTES),
+    Part(tag.PLAN_RESOLV_CONF, "resolv_conf", BYTES),
+    Part(tag.PLAN_INTERFACE, "interfaces", _INTERFACE.kind, many=True),
+    Part(tag.PLAN_VOLUME, "volumes", _VOLUME.kind, many=True),
+    Part(tag.PLAN_CONTAINER, "containers", _CONTAINER.kind, many=True),
+    Part(tag.PLAN_SCRATCH, "scratch", FLAG),
+)
+
+
+def encode(plan: LaunchPlan) -> bytes:
+    """The plan's disk, whole sectors. The same plan gives the same bytes. Raises Malformed, PlanTooLarge."""
+    body = _PLAN.encode(plan)
+    size = _HEAD.size + len(body)
+    if size > tag.PLAN_MAX_SIZE:
+        raise PlanTooLarge(
+            f"the launch plan has {size} bytes, at most {tag.PLAN_MAX_SIZE} are possible",
+            remedy="Shorten the containers' arguments and environment",
+        )
+    head = _HEAD.pack(tag.PLAN_MAGIC.encode(), tag.PLAN_VERSION, len(body), zlib.crc32(body), 0)
+    return head + body + bytes(-size % _SECTOR)
+
+
+def decode(disk: bytes) -> LaunchPlan:
+    """The plan that a disk holds. Raises Malformed."""
+    if len(disk) < _HEAD.size:
+        raise Malformed(f"a launch plan has at least {_HEAD.size} bytes, this has {len(disk)}")
+    magic, version, length, checksum, _ = _HEAD.unpack_from(disk)
+    if magic != tag.PLAN_MAGIC.encode():
+        raise Malformed("this is not a launch plan")
+    if version != tag.PLAN_VERSION:
+        raise Malformed(f"the launch plan has version {version}, known is {tag.PLAN_VERSION}")
+    body = disk[_HEAD.size : _HEAD.size + length]
+    if len(body) != length or zlib.crc32(body) != checksum:
+        raise Malformed("the launch plan is damaged")
+    return _PLAN.decode(body)

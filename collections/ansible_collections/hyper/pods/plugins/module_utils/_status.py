@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a pod and its containers, whether the guest says it now or its log said it before it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
+from ansible_collections.hyper.pods.plugins.module_utils._fields import MESSAGE, NUMBER, TIME, Part, Record
+
+Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Stopping"]
+State = Literal["waiting", "running", "terminated"]
+
+
+@dataclass(frozen=True)
+class ContainerStatus:
+    """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970."""
+
+    name: str
+    state: State
+    reason: str = ""
+    message: str = ""
+    pid: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    restart_count: int = 0
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A pod as hyperstart reports it; containers in the plan's order."""
+
+    phase: Phase
+    message: str = ""
+    containers: tuple[ContainerStatus, ...] = ()
+
+
+_CONTAINER = Record(
+    ContainerStatus,
+    Part(tag.STATUS_CONTAINER_NAME, "name", MESSAGE),
+    Part(tag.STATUS_CONTAINER_STATE, "state", MESSAGE),
+    Part(tag.STATUS_CONTAINER_REASON, "reason", MESSAGE),
+    Part(tag.STATUS_CONTAINER_MESSAGE, "message", MESSAGE),
+    Part(tag.STATUS_CONTAINER_PID, "pid", NUMBER),
+    Part(tag.STATUS_CONTAINER_EXIT_CODE, "exit_code", NUMBER),
+    Part(tag.STATUS_CONTAINER_SIGNAL, "signal", NUMBER),
+    Part(tag.STATUS_CONTAINER_RESTART_COUNT, "restart_count", NUMBER),
+    Part(tag.STATUS_CONTAINER_STARTED_AT, "started_at", TIME),
+    Part(tag.STATUS_CONTAINER_FINISHED_AT, "finished_at", TIME),
+)
+STATUS = Record(
+    Status,
+    Part(tag.STATUS_PHASE, "phase", MESSAGE),
+    Part(tag.STATUS_MESSAGE, "message", MESSAGE),
+    Part(tag.STATUS_CONTAINER, "containers", _CONTAINER.kind, many=True),
+)
