@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A KVM guest, and the QEMU command that is it. Pure: nothing is read or written here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+
+PROGRAM = "qemu-system-x86_64"
+QMP_SOCKET = "qmp.sock"
+PID_FILE = "pid"
+
+_SOCKET_PATH_MAX = 107  # bytes: sun_path of unix(7), without the final NUL
+_SERIAL_MAX = 20  # bytes: VIRTIO_BLK_ID_BYTES of the virtio specification, "Block Device"
+_SERIAL_PORTS = 31  # what one virtio-serial device carries
+# Slots of the root bus that are free: the host bridge has 0, the ICH9 bridge 31.
+_SLOTS = range(1, 31)
+_FUNCTIONS = range(8)
+# la57 is left out since five levels of page tables serve only guests above 64 TiB and make each walk of the emulated tables longer.
+_CPU = {"kvm": "host", "tcg": "max,la57=off"}
+_MACHINE = "q35,accel={accelerator},smm=off,vmport=off,sata=off,smbus=off,i8042=off,hpet=off,dump-guest-core=off"
+
+
+class InvalidGuest(HyperError):
+    """No QEMU can be made that has what this guest asks for."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio disk. serial: at most 20 bytes; the guest finds it as /sys/block/*/serial."""
+
+    path: Path
+    serial: str
+    readonly: bool = False
+    format: str = "raw"  # or qcow2
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of the host that leads to a port of the guest. protocol: tcp or udp; host_ip: IPv4, "" for every address."""
+
+    protocol: str
+    host_ip: str
+    host_port: int
+    guest_port: int
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A NIC on a user-mode network of its own (10.0.2.0/24). restrict: the guest reaches nobody, and only forwards reach it."""
+
+    mac: str
+    forwards: tuple[Forward, ...] = ()
+    restrict: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """A virtio-serial port. kind socket: QEMU serves ``path`` to one client at a time; kind file: what the guest writes is appended."""
+
+    name: str
+    path: Path
+    kind: str
+
+
+@dataclass(frozen=True)
+class Guest:
+    """All that a guest is made of.
+
+    accelerator: kvm or tcg. console: the file that gets what the guest writes to its first serial port; each start begins it anew.
+    bootable_disk: the firmware boots the first disk; without it ``kernel`` is booted. reboots: a reset starts the guest
+    again; otherwise it ends QEMU, as suits a guest whose only reason to reboot is a panic.
+    """
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    accelerator: str
+    kernel: Path | None
+    initrd: Path | None
+    cmdline: str
+    disks: tuple[Disk, ...]
+    nics: tuple[Nic, ...]
+    ports: tuple[Port, ...]
+    console: Path
+    bootable_disk: bool = False
+    reboots: bool = False
+
+
+def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
+    """The command that starts ``guest`` and runs until the guest ends, in the foreground: -daemonize would need a fork, which the sandbox denies.
+
+    run_dir: the guest's own directory, that QEMU may write: QMP_SOCKET, PID_FILE. QEMU ends with code 0 when the guest
+    powered off, or was told by SIGTERM to end. Raises InvalidGuest.
+    """
+    _check(guest, run_dir)
+    slots = _addresses()
+    return (
+        PROGRAM,
+        *("-name", f"guest={_escaped(guest.name)}"),
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-machine", _MACHINE.format(accelerator=guest.accelerator)),
+        *("-cpu", _CPU[guest.accelerator]),
+        *("-smp", str(guest.vcpus)),
+        *("-m", f"{guest.memory_mib}M"),
+        *("-action", f"reboot={'reset' if guest.reboots else 'shutdown'},shutdown=poweroff,panic=exit-failure"),
+        *_boot(guest),
+        *("-chardev", f"file,id=console,path={_escaped(guest.console)}", "-serial", "chardev:console"),
+        *("-chardev", f"socket,id=qmp,path={_escaped(run_dir / QMP_SOCKET)},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
+        *_ports(guest.ports, slots),
+        *_nics(guest.nics, slots),
+        *_disks(guest, slots),
+        # The guest tells a panic of its kernel, so that QEMU ends with a code that is not 0 and the supervisor knows it from a power-off.
+        *("-device", f"pvpanic-pci,{next(slots)}"),
+        *("-pidfile", str(run_dir / PID_FILE)),
+    )
+
+
+def _check(guest: Guest, run_dir: Path) -> None:
+    for path in (run_dir / QMP_SOCKET, *(port.path for port in guest.ports if port.kind == "socket")):
+        if len(str(path).encode()) > _SOCKET_PATH_MAX:
+            raise InvalidGuest(
+                f"the path of a socket is longer than {_SOCKET_PATH_MAX} bytes", where=str(path), remedy="Choose a shorter run_dir or a shorter name"
+            )
+    for disk in guest.disks:
+        if len(disk.serial.encode()) > _SERIAL_MAX:
+            raise InvalidGuest(f"the serial of a disk is longer than {_SERIAL_MAX} bytes", where=disk.serial)
+    serials = [disk.serial for disk in guest.disks if disk.serial]
+    for serial in serials:
+        if serials.count(serial) > 1:
+            raise InvalidGuest("two disks have the same serial", where=serial)
+    if len(guest.ports) > _SERIAL_PORTS - 1:
+        raise InvalidGuest(f"a guest has at most {_SERIAL_PORTS - 1} ports")
+    room = len(_SLOTS) * len(_FUNCTIONS) - 2
+    if len(guest.disks) + len(guest.nics) > room:
+        raise InvalidGuest(f"a guest has at most {room} disks and NICs")
+    if guest.bootable_disk and not guest.disks:
+        raise InvalidGuest("there is no disk to boot from")
+    if not guest.bootable_disk and guest.kernel is None:
+        raise InvalidGuest("there is neither a kernel nor a bootable disk")
+
+
+def _escaped(value: object) -> str:
+    """A value inside one of QEMU's comma-separated lists."""
+    return str(value).replace(",", ",,")
+
+
+def _addresses() -> Iterator[str]:
+    """Where each device sits on the root bus: eight functions to a slot, so that 240 devices find room without bridges."""
+    for slot in _SLOTS:
+        for function in _FUNCTIONS:
+            yield f"bus=pcie.0,addr={slot:#x}.{function},multifunction={'off' if function else 'on'}"
+
+
+def _boot(guest: Guest) -> Iterator[str]:
+    if guest.bootable_disk or guest.kernel is None:
+        return
+    yield from ("-kernel", str(guest.kernel))
+    if guest.initrd is not None:
+        yield from ("-initrd", str(guest.initrd))
+    if guest.cmdline:
+        yield from ("-append", guest.cmdline)
+
+
+def _ports(ports: tuple[Port, ...], slots: Iterator[str]) -> Iterator[str]:
+    if not ports:
+        return
+    yield from ("-device", f"virtio-serial-pci,id=serial,disable-legacy=on,max_ports={_SERIAL_PORTS},{next(slots)}")
+    for number, port in enumerate(ports, start=1):
+        opening = {"socket": "server=on,wait=off", "file": "append=on"}[port.kind]
+        yield from ("-chardev", f"{port.kind},id=port{number},path={_escaped(port.path)},{opening}")
+        # Port 0 is the console's by the virtio specification.
+        yield from ("-device", f"virtserialport,bus=serial.0,nr={number},chardev=port{number},name={_escaped(port.name)}")
+
+
+def _nics(nics: tuple[Nic, ...], slots: Iterator[str]) -> Iterator[str]:
+    for number, nic in enumerate(nics):
+        # Without IPv6: QEMU's network would give the guest an address of which the host's user knows nothing.
+        network = f"user,id=net{number},ipv6=off,restrict={'on' if nic.restrict else 'off'}"
+        for forward in nic.forwards:
+            network += f",hostfwd={forward.protocol}:{forward.host_ip}:{forward.host_port}-:{forward.guest_port}"
+        yield from ("-netdev", network)
+        # No option ROM: the firmware would look into it for a network boot.
+        yield from ("-device", f"virtio-net-pci,netdev=net{number},mac={nic.mac},disable-legacy=on,romfile=,{next(slots)}")
+
+
+def _disks(guest: Guest, slots: Iterator[str]) -> Iterator[str]:
+    for number, disk in enumerate(guest.disks):
+        # JSON, since the comma form has no way to quote all file names.
+        storage = {"driver": "file", "filename": str(disk.path), "read-only": disk.readonly}
+        if not disk.readonly:
+            storage["discard"] = "unmap"
+        block = {
+            "node-name": f"disk{number}",
+            "driver": disk.format,
+            "read-only": disk.readonly,
+            "discard": "ignore" if disk.readonly else "unmap",
+            "file": storage,
+        }
+        device = f"virtio-blk-pci,drive=disk{number},disable-legacy=on,{next(slots)}"
+        if disk.serial:
+            device += f",serial={_escaped(disk.serial)}"
+        if guest.bootable_disk and number == 0:
+            device += ",bootindex=1"
+        yield from ("-blockdev", json.dumps(block), "-device", device)
