@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
-from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Phase
+from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Phase, Status
 
 Stream = Literal["stdout", "stderr", "event"]
 
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr|event) ([FP]) (\S+) (.*)", re.DOTALL)
-_VALUE = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', re.DOTALL)
+# A value that was too long for hyperstart lacks its closing quote.
+_VALUE = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)(?:"|\\?$)|(\S*))', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 # Every line starts with a time of 30 bytes, so an event is found by memory search alone and its line starts there.
@@ -41,8 +42,7 @@ class Line:
     @property
     def timestamp(self) -> float:
         """Seconds since 1970."""
-        whole = datetime.strptime(self.time[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-        return whole.timestamp() + float(f"0{self.time[19:-1]}")
+        return _whole_seconds(self.time).timestamp() + float(f"0{self.time[19:-1]}")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class Life:
     cause: str = ""
     failure: str = ""
     containers: tuple[ContainerStatus, ...] = ()
+
+    def status(self) -> Status:
+        """The same as the guest would have reported it at that time; containers that it had not come to yet are missing."""
+        return Status(self.phase, self.failure, self.containers)
 
 
 def parse(line: bytes) -> Line:
@@ -173,6 +177,10 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
     return status
 
 
+def _whole_seconds(time: str) -> datetime:
+    return datetime.fromisoformat(time[:19]).replace(tzinfo=timezone.utc)
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
@@ -186,6 +194,10 @@ def _line(text: bytes) -> Line | None:
     if match is None:
         return None
     time, stream, kind, container, message = match.groups()
+    try:
+        _whole_seconds(time.decode())
+    except ValueError:
+        return None
     name: Stream = "event" if stream == b"event" else "stdout" if stream == b"stdout" else "stderr"
     return Line(time.decode(), name, kind == b"P", container.decode(errors="replace"), message)
 
