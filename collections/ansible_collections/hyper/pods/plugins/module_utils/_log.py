@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -57,7 +58,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Life:
-    """What the log tells of the guest's last life, from its ``boot`` on.
+    """What the log tells of the guest's last life, from its ``boot`` on, or from the host's ``start`` when no boot came after it.
 
     ended: it powered off in order, so phase is final and every container's state is its last; otherwise the guest still runs, or was killed.
     phase: Pending before every container was started. failure: why the plan could not be carried out, "" when it could.
@@ -115,6 +116,19 @@ def read(path: Path, *, container: str | None = None, tail: int | None = None, e
     yield from reversed(lines)
 
 
+def mark_start(path: Path) -> None:
+    """Write that the host is about to start the guest, so that what a former life ended with is not taken for this one's."""
+    now = time.time_ns()
+    whole = datetime.fromtimestamp(now // 10**9, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    line = f"{whole}.{now % 10**9:09d}Z event F - start\n".encode()
+    # QEMU's user owns the file: it must not be able to lead root elsewhere by a link.
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.write(handle, line)
+    finally:
+        os.close(handle)
+
+
 def last_life(path: Path) -> Life | None:
     """The guest's last life; None when it has never come so far as to say anything, or there is no log. Cost: what was written since its boot."""
     try:
@@ -125,7 +139,7 @@ def last_life(path: Path) -> Life | None:
     with file:
         for found in _events_backwards(file):
             events.append(found)
-            if found.word == "boot":
+            if found.word in ("boot", "start") and found.container == "-":
                 break
         else:
             return None

@@ -158,6 +158,14 @@ def parse(definition: object) -> Pod:
     return pod
 
 
+def name_of(definition: object) -> str:
+    """The name of a pod from its manifest, of which nothing else is read."""
+    metadata = Node(definition, "").node("metadata")
+    if metadata is None:
+        raise InvalidManifest("is required", where="metadata")
+    return metadata.required_label("name")
+
+
 def _container(node: Node, volumes: set[str]) -> Container:
     container = Container(
         name=node.required_label("name"),

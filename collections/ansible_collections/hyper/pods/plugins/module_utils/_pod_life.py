@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _guest, _kvm, _launch, _pod_files, _pod_guest, _pod_status, _record, _wait
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _guest, _kvm, _launch, _log, _pod_files, _pod_guest, _pod_status, _record, _wait
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
@@ -101,6 +101,7 @@ class PodLife:
                 user=host.qemu_user,
             )
             _record.write(host, name, record)
+            _log.mark_start(host.pod_dir(name) / "log")
             self._supervisor.define(unit)
             self._supervisor.start(unit)
 

@@ -73,7 +73,19 @@ class Outcome:
         }
 
 
-def converge(host: Host, definitions: Sequence[Mapping[str, Any]], options: Options, *, start: bool) -> Outcome:
+def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> Outcome:
+    """Bring pods to a state: present, started, stopped, restarted or absent. pods: manifests, or names, as the module takes them."""
+    names = [pod for pod in pods if isinstance(pod, str)]
+    if state in ("present", "started") and not names:
+        return converge(host, pods, options, start=state == "started")
+    if state == "present":
+        raise _manifest.InvalidManifest("needs manifests, not names", where="pods")
+    if state == "started" and len(names) != len(pods):
+        raise _manifest.InvalidManifest("holds both names and manifests", where="pods", remedy="Use two tasks")
+    return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods], state, options)
+
+
+def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
     """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
     wanted = _parse_all(definitions)
     names = [pod.name for pod in wanted]
@@ -135,7 +147,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     return Outcome(actions, _infos(host, supervision, left, options), before, after)
 
 
-def _parse_all(definitions: Sequence[Mapping[str, Any]]) -> list[_manifest.Pod]:
+def _parse_all(definitions: Sequence[object]) -> list[_manifest.Pod]:
     pods: list[_manifest.Pod] = []
     for index, definition in enumerate(definitions):
         try:
@@ -242,7 +254,7 @@ def _ids(pod: _manifest.Pod, images: Mapping[str, StoredImage | None]) -> dict[s
     return {container.name: image.id for container in pod.containers if (image := images[container.image]) is not None}
 
 
-def _record_of(host: Host, pod: _manifest.Pod, definition: Mapping[str, Any], images: Mapping[str, StoredImage | None]) -> _record.Record:
+def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mapping[str, StoredImage | None]) -> _record.Record:
     former = _record.read(host, pod.name)
     known = {name: image for name, image in images.items() if image is not None}
     return _record.Record(

@@ -37,7 +37,7 @@ class Record:
     is Stopped.
     """
 
-    definition: Mapping[str, Any]
+    definition: object
     images: Mapping[str, str]
     configs: Mapping[str, Mapping[str, Any]]
     created_at: float

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a command in a container of a pod that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.hyper.pods.plugins.module_utils import _pod_status, _record
+from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecResult
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
+
+# How long a guest that is booting, or one whose ports are all in use, is waited for.
+_CONNECT_TIMEOUT = 30.0
+
+
+class ContainerNotFound(HyperError):
+    """The pod has no container of that name."""
+
+
+class PodNotRunning(HyperError):
+    """The pod's guest is off."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A container of a pod that runs."""
+
+    pod: str
+    container: str
+
+
+def find(host: Host, name: str, container: str | None) -> Target:
+    """The container to run something in. Raises PodNotFound, ContainerNotFound, PodNotRunning."""
+    pod = _record.require(host, name).pod
+    names = [item.name for item in pod.containers]
+    if container is not None and container not in names:
+        raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(names)}")
+    if supervisor(host).pid(_pod_status.unit_name(name)) is None:
+        raise PodNotRunning("is not running", where=f"pod {name}", remedy=f"Start it: hyper start {name}")
+    return Target(name, container or names[0])
+
+
+def run(
+    host: Host,
+    target: Target,
+    argv: Sequence[str],
+    *,
+    env: tuple[tuple[str, str], ...] = (),
+    workdir: str | None = None,
+    user: str | None = None,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+) -> ExecResult:
+    """Run ``argv`` to its end. timeout: seconds. Raises ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy."""
+    alive = _pod_status.alive(supervisor(host), target.pod)
+    with Control.connect(host.pod_run_dir(target.pod), timeout=_CONNECT_TIMEOUT, alive=alive) as control:
+        return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, timeout=timeout)

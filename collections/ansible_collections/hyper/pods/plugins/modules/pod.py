@@ -1,0 +1,202 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run pods in KVM guests."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pod
+short_description: Run pods in KVM guests
+version_added: 0.1.0
+author: The Hyper pods authors (@hyper-pods)
+description:
+  - Brings any number of pods to a state, in one task.
+  - A pod is a group of containers that run in one KVM guest, its instance. Its definition is a Kubernetes v1 Pod manifest.
+  - A pod that already is as it is wanted is left alone.
+extends_documentation_fragment:
+  - hyper.pods.host
+attributes:
+  check_mode:
+    description: Tells every action that the real run would do and touches nothing, not even the image store.
+    support: full
+  diff_mode:
+    description: Shows the definitions before and after.
+    support: full
+options:
+  pods:
+    description:
+      - For O(state=present) and O(state=started) a list of Kubernetes v1 Pod manifests, or of names of pods that are defined already.
+      - For the other states a list of names; of a manifest only the name counts.
+      - Manifests and names cannot be mixed in one task.
+      - A field that cannot be honoured is refused by its path and changes nothing.
+    type: list
+    elements: raw
+    required: true
+  state:
+    description:
+      - V(present) puts the definition, the images and the disks in place and starts nothing. A pod that runs is brought to a changed definition.
+      - V(started) also starts the guest and waits as O(wait) says. A pod that has completed is not run again, unless its definition changed or it is named
+        instead of defined.
+      - V(stopped) ends the containers and the guest and keeps what they wrote.
+      - V(restarted) ends the guest, if it runs, and starts it.
+      - V(absent) leaves nothing of the pod.
+    type: str
+    choices: [present, started, stopped, restarted, absent]
+    default: started
+  pull:
+    description:
+      - When images are pulled. V(missing) when the host does not have them, V(always) to see whether a tag has moved, V(never).
+      - Without it each container's C(imagePullPolicy) decides; where that is absent too, V(missing).
+    type: str
+    choices: [missing, always, never]
+  conflict:
+    description:
+      - What to do when another definition holds the name. V(converge) changes the pod to the new one, V(refuse) fails.
+    type: str
+    choices: [converge, refuse]
+    default: converge
+  wait:
+    description:
+      - V(running) waits until every container has been started, V(completed) until all have ended and the guest is off, V(none) not at all.
+    type: str
+    choices: [running, completed, none]
+    default: running
+  wait_timeout:
+    description: Seconds to wait for O(wait).
+    type: int
+    default: 300
+  grace_period:
+    description: Seconds that containers get to end before they are killed. Without it each pod's C(terminationGracePeriodSeconds).
+    type: int
+  authfile:
+    description: File on the host with credentials of registries, as C(skopeo login --authfile) writes it.
+    type: path
+  tls_verify:
+    description: Whether registries must prove who they are. V(false) also allows plain HTTP.
+    type: bool
+    default: true
+  progress:
+    description: File on the host to which lines of JSON are appended while the module works, with C(pod), C(stage) and C(message).
+    type: path
+seealso:
+  - module: hyper.pods.pod_info
+  - module: hyper.pods.pod_exec
+"""
+
+EXAMPLES = r"""
+- name: Run a web server with a cache beside it
+  hyper.pods.pod:
+    pods:
+      - apiVersion: v1
+        kind: Pod
+        metadata:
+          name: shop
+        spec:
+          containers:
+            - name: web
+              image: nginx
+              ports:
+                - containerPort: 80
+                  hostPort: 8080
+            - name: cache
+              image: redis
+
+- name: Stop two pods
+  hyper.pods.pod:
+    pods: [shop, mail]
+    state: stopped
+
+- name: Remove a pod and all that it wrote
+  hyper.pods.pod:
+    pods: [shop]
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done, in order.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - pod: shop
+      action: update
+      effect: restarts the guest
+      reason: "container web: env changed"
+pods:
+  description: The pods afterwards, as M(hyper.pods.pod_info) reports them.
+  returned: success
+  type: list
+  elements: dict
+before:
+  description: The definitions in brief before, by name; null where there was no pod.
+  returned: success
+  type: dict
+after:
+  description: The definitions in brief afterwards.
+  returned: success
+  type: dict
+error:
+  description: The kind of failure, such as C(ImageNotFound) or C(PortTaken).
+  returned: failure
+  type: str
+where:
+  description: The field, file or pod that the failure is about.
+  returned: failure
+  type: str
+remedy:
+  description: What to do about it.
+  returned: failure
+  type: str
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hyper.pods.plugins.module_utils import _module, _pods
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
+
+
+def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
+    """Bring the pods to the state."""
+    params = module.params
+    options = _pods.Options(
+        check=module.check_mode,
+        pull=params["pull"],
+        refuse_conflict=params["conflict"] == "refuse",
+        wait=params["wait"],
+        wait_timeout=params["wait_timeout"],
+        grace_period=params["grace_period"],
+        authfile=Path(params["authfile"]) if params["authfile"] else None,
+        tls_verify=params["tls_verify"],
+        progress=Progress(Path(params["progress"]) if params["progress"] else None),
+    )
+    return _pods.bring(host, params["pods"], params["state"], options).as_result()
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **_module.HOST_ARGUMENTS,
+            "pods": {"type": "list", "elements": "raw", "required": True},
+            "state": {"type": "str", "choices": ["present", "started", "stopped", "restarted", "absent"], "default": "started"},
+            "pull": {"type": "str", "choices": ["missing", "always", "never"]},
+            "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},
+            "wait": {"type": "str", "choices": ["running", "completed", "none"], "default": "running"},
+            "wait_timeout": {"type": "int", "default": 300},
+            "grace_period": {"type": "int"},
+            "authfile": {"type": "path"},
+            "tls_verify": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    _module.run(module, operate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tell what the pods of a host do."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pod_info
+short_description: Tell what the pods of a host do
+version_added: 0.1.0
+author: The Hyper pods authors (@hyper-pods)
+description:
+  - Reports the pods of a host with their containers and, when asked, their logs, the images of the host and the host itself.
+  - Changes nothing.
+extends_documentation_fragment:
+  - hyper.pods.host
+attributes:
+  check_mode:
+    description: The module only reads.
+    support: full
+  diff_mode:
+    description: There is nothing to differ.
+    support: none
+options:
+  names:
+    description: The pods to report. Without it, all. A name that is not defined is an error.
+    type: list
+    elements: str
+  logs:
+    description: Also return the output of the containers.
+    type: bool
+    default: false
+  container:
+    description: Only the output of this container.
+    type: str
+  tail:
+    description: Only so many of the last lines.
+    type: int
+  images:
+    description: Also return the images that the host has.
+    type: bool
+    default: false
+  host_info:
+    description: Also return what the host has to offer.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: See all pods
+  hyper.pods.pod_info:
+  register: found
+
+- name: The last lines of one container
+  hyper.pods.pod_info:
+    names: [shop]
+    logs: true
+    container: web
+    tail: 20
+"""
+
+RETURN = r"""
+pods:
+  description: The pods, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The pod's name.
+      type: str
+    phase:
+      description: V(Pending), V(Running), V(Succeeded), V(Failed) as Kubernetes has them, or V(Stopped) when the guest was ended on request.
+      type: str
+    message:
+      description: Why the pod is in that phase, where there is more to say.
+      type: str
+    ip:
+      description: The guest's address while it runs.
+      type: str
+    accelerator:
+      description: V(kvm) or V(tcg) while it runs.
+      type: str
+    ports:
+      description: The published ports.
+      type: list
+      elements: str
+    createdAt:
+      description: When the pod was defined, ISO 8601 in UTC.
+      type: str
+    containers:
+      description: >-
+        The containers with C(name), C(image), C(imageID), C(state) (V(waiting), V(running) or V(terminated)), C(reason), C(message), C(exitCode),
+        C(restartCount), C(startedAt) and C(finishedAt).
+      type: list
+      elements: dict
+logs:
+  description: The output by pod, with C(time), C(stream), C(container) and C(message) of each line.
+  returned: when O(logs) is set
+  type: list
+  elements: dict
+images:
+  description: The images of the host.
+  returned: when O(images) is set
+  type: list
+  elements: dict
+host:
+  description: Kernel, QEMU, hyperstart, acceleration, memory and disk of the host.
+  returned: when O(host_info) is set
+  type: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hyper.pods.plugins.module_utils import _info, _module
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+
+
+def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
+    """Collect what was asked for."""
+    params = module.params
+    names = _info.chosen(host, params["names"])
+    result: dict[str, Any] = {"changed": False, "pods": _info.pods(host, names)}
+    if params["logs"]:
+        result["logs"] = [_info.logs(host, name, container=params["container"], tail=params["tail"]) for name in names]
+    if params["images"]:
+        result["images"] = _info.images(host)
+    if params["host_info"]:
+        result["host"] = _info.host_facts(host)
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **_module.HOST_ARGUMENTS,
+            "names": {"type": "list", "elements": "str"},
+            "logs": {"type": "bool", "default": False},
+            "container": {"type": "str"},
+            "tail": {"type": "int"},
+            "images": {"type": "bool", "default": False},
+            "host_info": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    _module.run(module, operate)
+
+
+if __name__ == "__main__":
+    main()

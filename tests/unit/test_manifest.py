@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pod definition is read whole or refused by the path of what is wrong."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Port, VolumeMount, expand, parse, signal_number
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
+
+MINIMAL: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "nginx", "image": "nginx:1"}]},
+}
+
+
+def edited(path: str, value: object) -> dict[str, Any]:
+    """MINIMAL with one field set; a path such as spec.containers.0.image."""
+    manifest = copy.deepcopy(MINIMAL)
+    *parents, last = path.split(".")
+    node: Any = manifest
+    for part in parents:
+        node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+    if isinstance(node, list):
+        node[int(last)] = value
+    else:
+        node[last] = value
+    return manifest
+
+
+def test_defaults() -> None:
+    pod = parse(MINIMAL)
+    assert (pod.name, pod.hostname, pod.restart_policy, pod.grace_period, pod.cpus, pod.memory_mib) == ("web", "web", "Always", 30, 1, 256)
+    container = pod.containers[0]
+    assert (container.command, container.args, container.image_pull_policy) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "attribute", "expected"),
+    [
+        ("spec.restartPolicy", "Never", "restart_policy", "Never"),
+        ("spec.terminationGracePeriodSeconds", 0, "grace_period", 0),
+        ("spec.hostname", "shop", "hostname", "shop"),
+        ("metadata.labels", {"app": "shop"}, "labels", {"app": "shop"}),
+        ("spec.resources", {"limits": {"cpu": "1500m", "memory": "1Gi"}}, "cpus", 2),
+        ("spec.resources", {"limits": {"cpu": 4}, "requests": {"cpu": 1}}, "cpus", 4),
+        ("spec.resources", {"limits": {"memory": "512M"}}, "memory_mib", 489),
+        ("spec.shareProcessNamespace", True, "name", "web"),
+        ("metadata.namespace", "default", "name", "web"),
+        ("status", {"phase": "Running"}, "name", "web"),
+    ],
+)
+def test_pod_fields(path: str, value: object, attribute: str, expected: object) -> None:
+    assert getattr(parse(edited(path, value)), attribute) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "attribute", "expected"),
+    [
+        ("command", ["sh", "-c"], "command", ("sh", "-c")),
+        ("command", [], "command", ()),
+        ("args", ["x"], "args", ("x",)),
+        ("workingDir", "/srv", "working_dir", "/srv"),
+        ("env", [{"name": "A", "value": "1"}, {"name": "B"}], "env", (("A", "1"), ("B", ""))),
+        ("ports", [{"containerPort": 80, "hostPort": 8080}], "ports", (Port(80, "TCP", 8080),)),
+        ("ports", [{"containerPort": 53, "hostPort": 53, "hostIP": "0.0.0.0", "protocol": "UDP"}], "ports", (Port(53, "UDP", 53, "0.0.0.0"),)),
+    ],
+)
+def test_container_fields(field: str, value: object, attribute: str, expected: object) -> None:
+    assert getattr(parse(edited(f"spec.containers.0.{field}", value)).containers[0], attribute) == expected
+
+
+def test_volumes() -> None:
+    manifest = edited("spec.volumes", [{"name": "data", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}])
+    manifest["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}]
+    pod = parse(manifest)
+    assert pod.volumes == (_manifest.EmptyDir("data"), _manifest.EmptyDir("ram", True, 8 << 20))
+    assert pod.containers[0].mounts == (VolumeMount("data", "/data", True, "a/b"),)
+
+
+TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("apiVersion", "apps/v1", "apiVersion: must be v1, not apps/v1"),
+        ("kind", "Deployment", "kind: must be Pod, not Deployment"),
+        ("metadata", None, "metadata: is required"),
+        ("metadata.name", "No_Good", "metadata.name: 'No_Good' must be at most 63 lower-case letters"),
+        ("metadata.name", 5, "metadata.name: must be a string, not a whole number. Put it in quotes"),
+        ("metadata.name", "a" * 64, "metadata.name: "),
+        ("metadata.nam", "x", "metadata.nam: unknown field. Did you mean name?"),
+        ("metadata.namespace", "prod", "metadata.namespace: not supported: a host has no namespaces"),
+        ("metadata.labels", {"app": 1}, "metadata.labels[app]: must be a string"),
+        ("metadata.labels", {"app": "a b"}, "metadata.labels[app]: 'a b' is not a label"),
+        ("spec", [], "spec: must be a mapping, not a list"),
+        ("spec.containers", [], "spec.containers: needs at least one container"),
+        ("spec.containers", {"a": 1}, "spec.containers: must be a list, not a mapping"),
+        ("spec.containers", ["nginx"], "spec.containers[0]: must be a mapping, not a string"),
+        ("spec.containers", TWO, "spec.containers[1]: 'a' occurs twice"),
+        ("spec.containers.0.image", None, "spec.containers[0].image: is required"),
+        ("spec.containers.0.imag", "x", "spec.containers[0].imag: unknown field. Did you mean image?"),
+        ("spec.containers.0.command", "sh -c", "spec.containers[0].command: must be a list, not a string"),
+        ("spec.containers.0.args", [1], "spec.containers[0].args[0]: must be a string"),
+        ("spec.containers.0.args", ["a\0b"], "spec.containers[0].args[0]: holds a NUL character"),
+        ("spec.containers.0.workingDir", "srv", "spec.containers[0].workingDir: 'srv' must be an absolute path"),
+        ("spec.containers.0.env", [{"name": "A=B"}], "spec.containers[0].env[0].name: 'A=B' is not a name"),
+        ("spec.containers.0.env", [{"name": "A", "value": 1}], "spec.containers[0].env[0].value: must be a string, not a whole number. Put it in quotes"),
+        ("spec.containers.0.env", [{"name": "A", "valueFrom": {}}], "spec.containers[0].env[0].valueFrom: not supported"),
+        ("spec.containers.0.ports", [{}], "spec.containers[0].ports[0].containerPort: is required"),
+        ("spec.containers.0.ports", [{"containerPort": 70000}], "spec.containers[0].ports[0].containerPort: must be between 1 and 65535, not 70000"),
+        ("spec.containers.0.ports", [{"containerPort": True}], "spec.containers[0].ports[0].containerPort: must be a whole number, not true or false"),
+        ("spec.containers.0.ports", [{"containerPort": 1, "protocol": "SCTP"}], "must be one of TCP, UDP, not 'SCTP'"),
+        ("spec.containers.0.ports", [{"containerPort": 1, "hostIP": "1.2.3.999"}], "'1.2.3.999' is not an IPv4 address"),
+        (
+            "spec.containers.0.ports",
+            [{"containerPort": 1, "hostPort": 80}, {"containerPort": 2, "hostPort": 80}],
+            "spec.containers[0].ports[1].hostPort: 80/tcp is already published by spec.containers[0].ports[0].hostPort",
+        ),
+        ("spec.containers.0.volumeMounts", [{"name": "x", "mountPath": "/x"}], "spec.containers[0].volumeMounts[0].name: there is no volume 'x'"),
+        ("spec.containers.0.livenessProbe", {}, "spec.containers[0].livenessProbe: not supported"),
+        ("spec.containers.0.lifecycle", {"postStart": {}}, "spec.containers[0].lifecycle: not supported"),
+        ("spec.hostNetwork", True, "spec.hostNetwork: not supported"),
+        ("spec.shareProcessNamespace", False, "spec.shareProcessNamespace: not supported: the containers of a pod share one PID namespace"),
+        ("spec.restartPolicy", "Sometimes", "spec.restartPolicy: must be one of Always, OnFailure, Never, not 'Sometimes'"),
+        ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds: must be between 0"),
+        ("spec.resources", {"limits": {"memory": "lots"}}, "spec.resources.limits.memory: 'lots' is not a quantity"),
+        ("spec.resources", {"limits": {"memory": "8Mi"}}, "spec.resources.limits.memory: 8 MiB is too little for a guest"),
+        ("spec.volumes", [{"name": "d", "hostPath": {"path": "/"}}], "spec.volumes[0].hostPath: not supported"),
+        ("spec.volumes", [{"name": "d"}], "spec.volumes[0]: has no source"),
+        ("spec.volumes", [{"name": "d", "emptyDir": {"sizeLimit": "1Gi"}}], "spec.volumes[0].emptyDir.sizeLimit: not supported"),
+        ("surprise", 1, "surprise: unknown field"),
+    ],
+)
+def test_refusals(path: str, value: object, message: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        parse(edited(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("definition", [None, [], "web", 5, {}, {1: 2}])
+def test_not_a_manifest(definition: object) -> None:
+    with pytest.raises(InvalidManifest):
+        parse(definition)
+
+
+def test_not_supported_is_an_invalid_manifest() -> None:
+    with pytest.raises(NotSupported):
+        parse(edited("spec.initContainers", [{"name": "a", "image": "b"}]))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("$(A)", "1"), ("x$(A)y$(B)", "x1y2"), ("$(C)", "$(C)"), ("$$(A)", "$(A)"), ("$$$(A)", "$1"), ("$A", "$A"), ("", ""), ("$(", "$(")],
+)
+def test_expand(word: str, expected: str) -> None:
+    assert expand(word, {"A": "1", "B": "2"}) == expected
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGTERM", 15), ("quit", 3), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("SIGWINCH", 28)])
+def test_signal_number(name: str, number: int) -> None:
+    assert signal_number(name) == number
+
+
+@pytest.mark.parametrize("name", ["", "SIGNOPE", "0", "65", "RTMAX+1"])
+def test_not_a_signal(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a signal"):
+        signal_number(name)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("500m", 0.5), ("1Ki", 1024), ("1.5Gi", 1.5 * 2**30), ("2e3", 2000), (".5", 0.5), (3, 3), (0.25, 0.25)])
+def test_quantity(text: str | float, value: float) -> None:
+    assert _quantity.parse(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1 Gi", "1g", "0x10", "∞", "1e999"])
+def test_not_a_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a quantity"):
+        _quantity.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (2048, "2 KiB"), (1.5 * 2**20, "1.5 MiB"), (256 * 2**20, "256 MiB"), (2**41, "2.0 TiB")]
+)
+def test_human(size: float, text: str) -> None:
+    assert _quantity.human(size) == text
