@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything a newcomer types. `make help` tells what there is; each target sets up what it needs.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := tools/setup
+INIT := hyperstart/init
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test unit lint format init bench clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/hyper: pyproject.toml $(SETUP)
+	@$(SETUP) run
+
+$(VENV)/.test: pyproject.toml $(SETUP)
+	@$(SETUP) test
+	@touch $@
+
+setup: $(BIN)/hyper ## Make the virtual environment with the hyper command
+
+run: $(BIN)/hyper ## Prepare this machine as a KVM host and run a sample pod on it
+	@$(BIN)/python -m hyperstart.demo
+
+test: $(VENV)/.test init ## Run all tests, real guests among them
+	@$(BIN)/pytest
+
+unit: $(VENV)/.test init ## Run the tests that need no guest, in seconds
+	@$(BIN)/pytest -q tests/unit tests/init -m "not guest and not slow"
+
+lint: $(VENV)/.test ## Check form, types and style of everything
+	@$(BIN)/pre-commit run --all-files
+
+format: $(VENV)/.test ## Bring all code into its form
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/clang-format -i $(INIT)/*.c $(INIT)/*.h
+
+init: ## Build hyperstart, the guest's init
+	@$(MAKE) --no-print-directory -C $(INIT)
+
+bench: $(VENV)/.test init ## Measure how long a pod takes to start, beside a bare boot
+	@$(BIN)/python -m benchmarks.start
+
+clean: ## Remove what was built; pods and images on the host stay
+	@rm -rf build $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info
