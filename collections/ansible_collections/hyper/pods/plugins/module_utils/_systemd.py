@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""QEMU as a service of systemd: started at boot, started again after a failure, ended in order when the host shuts down."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils import _command
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets
+
+_UNITS = Path("/etc/systemd/system")
+_AT_BOOT = "multi-user.target.wants"
+_RUN = Path("/run")
+_HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+# Runs when the unit is to stop, and also when QEMU has ended by itself (systemd.service(5), ExecStop=), then without MAINPID.
+# To stop is the guest's power button, and to wait. A guest that powered off by itself has done its work, and is not started at the next boot.
+_STOP = (
+    'if [ -n "$MAINPID" ]; then echo system_powerdown >"$1" && exec tail -q --pid="$MAINPID" -s 0.1 -f /dev/null; '
+    'elif [ "$SERVICE_RESULT" = success ]; then exec rm -f "$2"; fi'
+)
+
+
+class WrongRunDir(HyperError):
+    """The directory for sockets is none that systemd can make anew at each boot."""
+
+
+class Systemd(Supervisor):
+    """Keeps each unit as a file of its own. units: where they lie."""
+
+    def __init__(self, host: Host, units: Path = _UNITS) -> None:
+        super().__init__(host)
+        self._units = units
+
+    def define(self, unit: Unit) -> bool:
+        file, text = self._file(unit.name), unit_text(unit, self._link(unit.name), _groups(self.host)).encode()
+        with contextlib.suppress(FileNotFoundError):
+            if file.read_bytes() == text:
+                return False
+        write_atomic(file, text)
+        _systemctl("daemon-reload")
+        return True
+
+    def defined(self, name: str) -> bool:
+        return self._file(name).exists()
+
+    def start(self, unit: Unit) -> None:
+        service = f"{unit.name}.service"
+        # What "systemctl enable" would do, without its reload of all units.
+        link = self._link(unit.name)
+        make_dir(link.parent)
+        if not link.is_symlink():
+            link.symlink_to(self._file(unit.name))
+        # A unit that failed too often refuses to start until its failures are forgotten.
+        with contextlib.suppress(_command.CommandFailed):
+            _systemctl("reset-failed", service)
+        try:
+            _systemctl("start", service)
+            await_sockets(unit, ended=lambda: _systemctl("show", "--property=SubState", "--value", service) not in ("running", "start", "start-pre"))
+        except HyperError:
+            # It would be started again and again.
+            self.stop(unit.name)
+            raise
+
+    def stop(self, name: str, timeout: float = 0.0) -> None:
+        self._link(name).unlink(missing_ok=True)
+        super().stop(name, timeout)
+        if self.defined(name):
+            # Its QEMU has ended; this takes back a restart that may be due.
+            _systemctl("stop", f"{name}.service")
+
+    def undefine(self, name: str) -> None:
+        self._link(name).unlink(missing_ok=True)
+        if self.defined(name):
+            self._file(name).unlink()
+            _systemctl("daemon-reload")
+            with contextlib.suppress(_command.CommandFailed):
+                _systemctl("reset-failed", f"{name}.service")
+
+    def _file(self, name: str) -> Path:
+        return self._units / f"{name}.service"
+
+    def _link(self, name: str) -> Path:
+        return self._units / _AT_BOOT / f"{name}.service"
+
+
+def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
+    """The unit file (systemd.service(5), systemd.exec(5)) of ``unit``. link: what makes it start at boot; groups: QEMU's supplementary ones. Pure."""
+    if _RUN not in unit.run_dir.parents:
+        raise WrongRunDir(f"under systemd run_dir must lie in {_RUN}", where=str(unit.run_dir))
+    monitor = unit.run_dir / "monitor"
+    # Beside QMP, since that serves one client at a time: a monitor that a shell can write to.
+    argv = (_command.find(unit.argv[0]), *unit.argv[1:], "-chardev", f"pipe,id=monitor,path={monitor}", "-mon", "chardev=monitor,mode=readline")
+    ends = [f"{monitor}.in", f"{monitor}.out"]
+    places = [unit.state_dir, unit.run_dir, *unit.paths]
+    homes = "read-only" if any(home in place.parents for home in _HOMES for place in places) else "yes"
+    lines = [
+        "# Written by the Ansible collection hyper.pods; changes made here are lost.",
+        "[Unit]",
+        f"Description={_plain(unit.description)}",
+        "After=network.target",
+        f"RequiresMountsFor={_quoted(str(unit.state_dir))}",
+        "StartLimitIntervalSec=300",
+        "StartLimitBurst=5",
+        "",
+        "[Service]",
+        "Type=exec",
+        f"User={unit.user}",
+        *(f"SupplementaryGroups={group}" for group in groups),
+        f"RuntimeDirectory={unit.run_dir.relative_to(_RUN)}",
+        "RuntimeDirectoryMode=0750",
+        f"ExecStartPre={_line('mkfifo', '-m', '600', *ends)}",
+        f"ExecStart={_line(*argv)}",
+        f"ExecStop=+{_line('sh', '-c', _STOP, 'sh', ends[0], str(link))}",
+        f"TimeoutStopSec={unit.grace_period + 15}",
+        "KillMode=mixed",
+        "Restart=on-failure",
+        "RestartSec=1",
+        f"StandardError=truncate:{_plain(str(unit.state_dir / LOG))}",
+        "UMask=0077",
+        "LimitCORE=0",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "ProtectSystem=strict",
+        f"ProtectHome={homes}",
+        *(f"ReadWritePaths={_quoted(str(place))}" for place in (unit.state_dir, *unit.paths)),
+        "PrivateTmp=yes",
+        "PrivateMounts=yes",
+        "DevicePolicy=closed",
+        "DeviceAllow=/dev/kvm rw",
+        "ProtectClock=yes",
+        "ProtectControlGroups=yes",
+        "ProtectHostname=yes",
+        "ProtectKernelLogs=yes",
+        "ProtectKernelModules=yes",
+        "ProtectKernelTunables=yes",
+        "ProtectProc=invisible",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        "RestrictNamespaces=yes",
+        "RestrictRealtime=yes",
+        "RestrictSUIDSGID=yes",
+        "LockPersonality=yes",
+        "SystemCallArchitectures=native",
+        "SystemCallFilter=@system-service",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _groups(host: Host) -> tuple[str, ...]:
+    kvm = host.kvm_gid()
+    return () if kvm is None else (str(kvm),)
+
+
+def _line(program: str, *arguments: str) -> str:
+    """A command as systemd reads it back unchanged (systemd.syntax(7), Quoting; systemd.service(5), Command lines)."""
+    return " ".join(_quoted(word).replace("$", "$$") for word in (_command.find(program), *arguments))
+
+
+def _quoted(word: str) -> str:
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_plain(word)}"'
+
+
+def _plain(text: str) -> str:
+    """Without what systemd would expand (systemd.unit(5), Specifiers)."""
+    return text.replace("%", "%%")
+
+
+def _systemctl(*arguments: str) -> str:
+    return _command.run(["systemctl", *arguments], timeout=120).stdout.strip()

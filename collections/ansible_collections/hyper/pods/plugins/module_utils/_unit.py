@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A QEMU that is looked after, and what all that look after one share: they find and end it by its run directory."""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp, QmpUnreachable
+
+LOG = "qemu.log"
+_START_TIME = 60.0
+
+
+class QemuFailed(HyperError):
+    """QEMU ended while it was being started; the message carries what it said."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A QEMU to be supervised. name: hyper-pod@NAME or hyper-guest@NAME.
+
+    argv: runs in the foreground, serves QMP and writes its pid in run_dir. state_dir: gets what QEMU says (LOG). run_dir: QEMU's own directory.
+    paths: what QEMU writes beside these two. grace_period: seconds that the guest has to power off when the host shuts down.
+    """
+
+    name: str
+    description: str
+    argv: tuple[str, ...]
+    state_dir: Path
+    run_dir: Path
+    user: str
+    paths: tuple[Path, ...] = ()
+    grace_period: int = 60
+
+
+class Supervisor(abc.ABC):
+    """Starts and ends QEMU processes, one a unit."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    @abc.abstractmethod
+    def define(self, unit: Unit) -> bool:
+        """Keep ``unit`` on the host's disk; returns whether that changed anything. A QEMU that runs stays as it is."""
+
+    @abc.abstractmethod
+    def defined(self, name: str) -> bool:
+        """Whether a unit of this name is kept on the host's disk."""
+
+    @abc.abstractmethod
+    def start(self, unit: Unit) -> None:
+        """Start QEMU, and at each boot of the host from now on where there is an init to do so; returns when QEMU serves its sockets.
+
+        The unit must be defined and its run_dir made. Raises QemuFailed.
+        """
+
+    @abc.abstractmethod
+    def undefine(self, name: str) -> None:
+        """Forget a unit that does not run."""
+
+    def stop(self, name: str, timeout: float = 0.0) -> None:
+        """End QEMU and keep it ended. timeout: seconds that a guest which was told to power off is waited for before QEMU is told to quit."""
+        with running(run_dir_of(self.host, name)) as process:
+            if process is not None:
+                process.end(timeout)
+
+    def pid(self, name: str) -> int | None:
+        """The pid of the unit's QEMU, or None when it does not run. Cheap: it may be asked again and again."""
+        with running(run_dir_of(self.host, name)) as process:
+            return None if process is None else process.pid
+
+    def accelerator(self, name: str) -> str:
+        """What the unit's QEMU runs the guest with, kvm or tcg; "" when it does not run."""
+        with running(run_dir_of(self.host, name)) as process:
+            return "" if process is None else process.accelerator
+
+    def wait(self, name: str, timeout: float) -> bool:
+        """Wait at most ``timeout`` seconds for the end of the unit's QEMU; returns whether it has ended."""
+        with running(run_dir_of(self.host, name)) as process:
+            return process is None or process.wait(timeout)
+
+
+def run_dir_of(host: Host, name: str) -> Path:
+    """Where the unit's QEMU has its sockets and its pid file."""
+    kind, _, instance = name.partition("@")
+    return {"hyper-pod": host.pod_run_dir, "hyper-guest": host.guest_run_dir}[kind](instance)
+
+
+def state_dir_of(host: Host, name: str) -> Path:
+    """Where the unit's files lie that survive a reboot of the host."""
+    kind, _, instance = name.partition("@")
+    return {"hyper-pod": host.pod_dir, "hyper-guest": host.guest_dir}[kind](instance)
+
+
+def await_sockets(unit: Unit, ended: Callable[[], bool]) -> None:
+    """Return when QEMU has made its devices and serves its sockets. ended: whether it is no more, asked often. Raises QemuFailed."""
+    deadline = time.monotonic() + _START_TIME
+    pause = 0.002
+    while True:
+        try:
+            # The socket is there early; its greeting comes from the main loop, when all else is made.
+            with Qmp.connect(unit.run_dir / QMP_SOCKET, _START_TIME):
+                return
+        except QmpUnreachable as unreachable:
+            if ended() or time.monotonic() > deadline:
+                raise failure(unit, unreachable.message) from None
+        # No event tells that a socket came to be served.
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+def failure(unit: Unit, otherwise: str) -> QemuFailed:
+    """What QEMU said before it ended, or ``otherwise`` when it said nothing."""
+    try:
+        said = (unit.state_dir / LOG).read_text(errors="replace").strip()[-2000:]
+    except FileNotFoundError:
+        said = ""
+    return QemuFailed(f"QEMU did not start: {said or otherwise}", where=unit.name)
