@@ -66,18 +66,30 @@ def find(program: str) -> str:
     return path
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str] | None = None, timeout: float | None = None, stdin: str | None = None) -> Output:
+def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a command gets to see: PATH, LC_ALL=C, HOME, TMPDIR and the proxy settings, and ``env``."""
+    kept = {key: value for key, value in os.environ.items() if key in {"HOME", "TMPDIR"} or key.lower().endswith("_proxy")}
+    return {**kept, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", **(env or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    stdin: str | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Output:
     """Run ``argv`` and return its output, decoded as UTF-8; raises CommandMissing or CommandFailed.
 
-    env: added to a minimal environment (PATH, LC_ALL=C, HOME, and the proxy settings). timeout: seconds.
+    env: added to a minimal environment. timeout: seconds. pass_fds: descriptors that stay open in it (a lock that it shall hold too).
     """
     program = find(argv[0])
-    kept = {key: value for key, value in os.environ.items() if key in {"HOME", "TMPDIR"} or key.lower().endswith("_proxy")}
-    environment = {**kept, "PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", **(env or {})}
     try:
         done = subprocess.run(
             [program, *argv[1:]],
-            env=environment,
+            env=environment(env),
+            pass_fds=pass_fds,
             input=stdin,
             stdin=None if stdin is not None else subprocess.DEVNULL,
             capture_output=True,

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a source to a disk: ask what it offers, copy the layers, flatten them, pack the tree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._erofs import make_disk
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
+    Blob,
+    Manifest,
+    choose_platform,
+    host_architecture,
+    is_index,
+    parse_config,
+    parse_json,
+    parse_manifest,
+)
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadImage, NoSpace, PullFailed, UnsupportedPlatform
+from ansible_collections.hyper.pods.plugins.module_utils._image_reference import Archive, Reference, Registry
+from ansible_collections.hyper.pods.plugins.module_utils._layers import Layer, Limits, flatten
+from ansible_collections.hyper.pods.plugins.module_utils._rootfs import OutOfBudget, XattrUnsupported
+from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access, copy, raw_manifest
+from ansible_collections.hyper.pods.plugins.module_utils._workspace import Staging, shared_blobs, workspaces
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a source holds for a reference now. id: None where only a copy can tell; origin: the source, pinned to this very manifest."""
+
+    digest: str
+    id: str | None
+    origin: str
+    layers: tuple[Blob, ...]
+
+
+def find_offer(name: str, where: Reference, access: Access) -> Offer:
+    """Ask the source for its manifest; of several platforms, take this host's. Raises an ImageError."""
+    raw = raw_manifest(name, where.skopeo, access)
+    digest = digest_of(raw)
+    if isinstance(where, Registry) and where.digest is not None and where.digest.startswith("sha256:") and digest != where.digest:
+        raise BadImage(name, f"the registry sent the manifest {digest}")
+    document = parse_json(name, raw, "manifest")
+    origin = where.skopeo if isinstance(where, Archive) else where.at(digest).skopeo
+    if is_index(document):
+        if isinstance(where, Archive):
+            # Archives have no way to ask for one manifest of an index; skopeo chooses the platform as it copies.
+            return Offer(digest, None, origin, ())
+        chosen = where.at(choose_platform(name, document, host_architecture()))
+        raw = raw_manifest(name, chosen.skopeo, access)
+        if digest_of(raw) != chosen.digest:
+            raise BadImage(name, f"the registry sent the manifest {digest_of(raw)} for {chosen.digest}")
+        document, origin = parse_json(name, raw, "manifest"), chosen.skopeo
+    manifest = parse_manifest(name, document)
+    return Offer(digest, manifest.config.digest if manifest else None, origin, manifest.layers if manifest else ())
+
+
+def make(
+    name: str, offer: Offer, access: Access, stage: Staging, *, known: Callable[[str], bool], limits: Limits | None, progress: Progress
+) -> tuple[str, bytes]:
+    """Fetch the layers and make the disk ``stage.disk``, unless the image is ``known``; returns the image's id and config. Raises an ImageError."""
+    sizes = {layer.digest: layer.size for layer in offer.layers}
+
+    def on_blob(digest: str) -> None:
+        progress(f"{name}: layer {digest[7:19]}" + (f" {human(sizes[digest])}" if digest in sizes else ""))
+
+    with shared_blobs(stage.images) as (blobs, blobs_lock):
+        locks = (stage.lock, blobs_lock)
+        total = f"{len(sizes)} layers ({human(sum(sizes.values()))}) " if sizes else ""
+        progress(f"{name}: fetching {total}from {offer.origin}")
+        copy(name, offer.origin, stage.layout, blobs, access, pass_fds=locks, on_blob=on_blob)
+        manifest = _read_layout(name, stage.layout, blobs)
+        image_id = manifest.config.digest
+        config = _read_blob(name, blobs, image_id)
+        if not known(image_id):
+            _build(name, image_id, _layers(name, config, manifest, blobs), stage, locks, limits, progress)
+    return image_id, config
+
+
+def _layers(name: str, config: bytes, manifest: Manifest, blobs: Path) -> list[Layer]:
+    """The layers of an image that this host can run."""
+    parsed = parse_config(name, config)
+    if parsed.architecture not in ("", host_architecture()):
+        raise UnsupportedPlatform(name, f"linux/{host_architecture()}", [f"linux/{parsed.architecture}"])
+    if len(parsed.diff_ids) != len(manifest.layers):
+        raise BadImage(name, f"its config names {len(parsed.diff_ids)} layers and its manifest {len(manifest.layers)}")
+    return [Layer(_blob_path(blobs, blob.digest), diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids)]
+
+
+def _build(name: str, image_id: str, layers: Sequence[Layer], stage: Staging, locks: Sequence[int], limits: Limits | None, progress: Progress) -> None:
+    failure: Exception = OutOfBudget()
+    for workspace in workspaces(stage, sum(layer.blob.stat().st_size for layer in layers)):
+        with workspace as (tree, budget):
+            try:
+                progress(f"{name}: unpacking {len(layers)} layers")
+                flatten(name, layers, tree, budget, limits)
+            except (OutOfBudget, XattrUnsupported) as error:
+                failure = error
+                continue
+            progress(f"{name}: making its disk")
+            make_disk(name, tree, stage.disk, identity=image_id, pass_fds=locks)
+            return
+    if isinstance(failure, XattrUnsupported):
+        raise PullFailed(name, f"the file system of {stage.images} cannot keep the attribute {failure}", remedy="Put state_dir on ext4, xfs or btrfs")
+    raise NoSpace(name, f"there is no room in {stage.images} to unpack it")
+
+
+def _read_layout(name: str, layout: Path, blobs: Path) -> Manifest:
+    """The manifest of the one image in a layout that skopeo wrote; digests are checked again, since blobs may be another run's."""
+    index = parse_json(name, (layout / "index.json").read_bytes(), "index")
+    pointer = parse_manifest(name, {"config": index["manifests"][0], "layers": []})
+    manifest = pointer and parse_manifest(name, parse_json(name, _read_blob(name, blobs, pointer.config.digest), "manifest"))
+    if manifest is None:
+        raise BadImage(name, "its manifest has no config")
+    return manifest
+
+
+def _blob_path(blobs: Path, digest: str) -> Path:
+    return blobs / "sha256" / digest.partition(":")[2]
+
+
+def _read_blob(name: str, blobs: Path, digest: str) -> bytes:
+    data = _blob_path(blobs, digest).read_bytes()
+    if digest_of(data) != digest:
+        raise BadImage(name, f"the blob {digest} has the digest {digest_of(data)}")
+    return data
+
+
+def digest_of(data: bytes) -> str:
+    """``sha256:HEX`` of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def human(size: int) -> str:
+    """A number of bytes for people: ``56.3 MB``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

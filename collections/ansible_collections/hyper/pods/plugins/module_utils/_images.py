@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module ``image`` does: one decision for check mode and for real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import SourceForSeveral
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import Comparison, ImageStore, StoredImage
+
+
+def apply(module: AnsibleModule, host: Host) -> dict[str, Any]:
+    """Carry out the module's parameters; returns its result. Raises HyperError."""
+    store = ImageStore(host)
+    # One image asked for twice, under one text, is one image.
+    names = list(dict.fromkeys(module.params["name"] or ()))
+    if module.params["name"] is None:
+        return _result((), images=[_shown(image) for image in store.list()])
+    if module.params["source"] is not None and len(names) != 1:
+        raise SourceForSeveral(len(names))
+    if module.params["state"] == "absent":
+        return _absent(store, names, force=module.params["force"], check=module.check_mode)
+    return _present(module, store, names)
+
+
+def _present(module: AnsibleModule, store: ImageStore, names: list[str]) -> dict[str, Any]:
+    authfile = module.params["authfile"]
+    options: dict[str, Any] = {
+        "policy": module.params["pull"],
+        "source": module.params["source"],
+        "authfile": Path(authfile) if authfile else None,
+        "tls_verify": module.params["tls_verify"],
+    }
+    if module.check_mode:
+        comparisons = {name: store.compare(name, **options) for name in names}
+        pulled = [item for item in comparisons.values() if item.offer is not None]
+        return _result(
+            ((item.name, _shown(item.stored), _expected(item)) for item in comparisons.values()),
+            images=[_expected(item) for item in comparisons.values()],
+            actions=[f"pull {item.name} from {item.offer.origin}" for item in pulled if item.offer is not None],
+        )
+    lines: list[str] = []
+    changes = []
+    with store.keeping_layers():
+        for name in names:
+            before = store.resolve(name)
+            image, _ = store.ensure(name, **options, progress=lines.append)
+            changes.append((image.reference, _shown(before if before and before.reference == image.reference else None), _shown(image)))
+    return _result(changes, images=[after for _, _, after in changes], actions=lines)
+
+
+def _absent(store: ImageStore, names: list[str], *, force: bool, check: bool) -> dict[str, Any]:
+    # All are looked at before the first is removed, so that one in use stops the task with nothing done.
+    found = {image.reference: image for image in (store.removable(name, force=force) for name in names) if image is not None}
+    if not check:
+        for reference in found:
+            store.remove(reference, force=force)
+    return _result(
+        ((reference, _shown(image), None) for reference, image in found.items()),
+        images=[_shown(image) for image in found.values()],
+        actions=[f"remove {reference}" for reference in found],
+    )
+
+
+def _result(changes: Iterable[tuple[str, Any, Any]], *, images: list[Any], actions: Iterable[str] = ()) -> dict[str, Any]:
+    """changes: reference, before, after."""
+    listed = list(changes)
+    before = {reference: _identity(image) for reference, image, _ in listed}
+    after = {reference: _identity(image) for reference, _, image in listed}
+    return {"changed": before != after, "diff": {"before": before, "after": after}, "images": images, "actions": list(actions)}
+
+
+def _shown(image: StoredImage | None) -> dict[str, Any] | None:
+    if image is None:
+        return None
+    return {
+        "reference": image.reference,
+        "id": image.id,
+        "digest": image.digest,
+        "source": image.source,
+        "disk": str(image.disk),
+        "size": image.size,
+        "architecture": image.config.architecture,
+    }
+
+
+def _expected(comparison: Comparison) -> dict[str, Any] | None:
+    """What ``_shown`` would show after a pull, as far as the offer tells."""
+    offer = comparison.offer
+    if offer is None:
+        return _shown(comparison.stored)
+    facts = {"reference": comparison.name, "id": offer.id, "digest": offer.digest, "source": str(comparison.source)}
+    return {**facts, "disk": None, "size": None, "architecture": None}
+
+
+def _identity(image: dict[str, Any] | None) -> dict[str, Any] | None:
+    return image and {key: image[key] for key in ("id", "digest", "source")}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask skopeo for manifests and copies of images; its messages become our errors here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils import _command
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import host_architecture
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
+    AuthenticationFailed,
+    BadImage,
+    CredentialsMissing,
+    ImageError,
+    ImageNotFound,
+    NoSpace,
+    PullFailed,
+    RegistryUnavailable,
+    TlsFailed,
+    UnsupportedPlatform,
+)
+
+_MESSAGE = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+_COPYING = re.compile(r"^Copying blob (sha256:[0-9a-f]+)")
+
+# What skopeo 1.9 says (in part the registry's own words, and Go's) → what it means. The first that fits counts.
+_MEANINGS: tuple[tuple[str, type[ImageError], str], ...] = (
+    (r"no space left on device|disk quota exceeded", NoSpace, "there is no room for its layers"),
+    (r"server gave HTTP response to HTTPS client", TlsFailed, "the registry speaks HTTP and not HTTPS"),
+    (r"TLS handshake timeout", RegistryUnavailable, "the registry does not answer in time"),
+    (r"x509|certificate|tls: |TLS handshake", TlsFailed, "the registry's certificate is not trusted"),
+    (r"unauthorized|authentication required|access denied|denied:|username/password|\b40[13]\b", AuthenticationFailed, "the registry refuses access"),
+    (r"manifest unknown|name unknown|(NAME|MANIFEST)_UNKNOWN|repository name not known|blob unknown", ImageNotFound, "the registry has no such image"),
+    (r"no descriptor found for reference|Tag .* not found|image .* not found in", ImageNotFound, "it holds no image of this name"),
+    (r"more than one image|expected 1 item", ImageNotFound, "it holds several images, and none is named"),
+    (r"no image found in (manifest list|image index)", UnsupportedPlatform, ""),
+    (
+        r"connection refused|no such host|server misbehaving|timeout|unreachable|connection reset|deadline",
+        RegistryUnavailable,
+        "the registry does not answer",
+    ),
+    (r"HTTP status: 5\d\d|too ?many ?requests|\b429\b", RegistryUnavailable, "the registry fails"),
+    (r"no such file or directory|not a directory", ImageNotFound, "there is no such file or directory"),
+    (r"digest|does not match|mismatch|verif", BadImage, "its content is not what its digest says"),
+    (r"EOF|gzip|flate|invalid|json|archive/tar|unmarshal|unrecognized|malformed|parsing", BadImage, "it is malformed"),
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to talk to a registry. authfile: path of a credentials file on this host; tls_verify: False allows HTTP and unknown certificates."""
+
+    authfile: Path | None = None
+    tls_verify: bool = True
+
+    def options(self, prefix: str = "") -> list[str]:
+        """skopeo's options; credentials by the file's path only. Raises CredentialsMissing."""
+        options = [] if self.tls_verify else [f"--{prefix}tls-verify=false"]
+        if self.authfile is not None:
+            try:
+                with self.authfile.open("rb"):
+                    pass
+            except OSError as error:
+                raise CredentialsMissing(str(self.authfile), error.strerror or "") from None
+            options += [f"--{prefix}authfile", str(self.authfile)]
+        return options
+
+
+def raw_manifest(image: str, source: str, access: Access) -> bytes:
+    """The manifest, or index, that ``source`` (skopeo's notation) points at, byte for byte. Raises an ImageError."""
+    argv = ["skopeo", "inspect", "--raw", *access.options(), source]
+    done = subprocess.run([_command.find(argv[0]), *argv[1:]], env=_command.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise _error(image, done.stderr.decode(errors="replace"))
+    return done.stdout
+
+
+def copy(image: str, source: str, layout: Path, blobs: Path, access: Access, *, on_blob: Callable[[str], None], pass_fds: Sequence[int]) -> None:
+    """Copy an image to the OCI layout ``layout`` under the name ``image``; its blobs go to ``blobs`` where other copies find them.
+
+    on_blob: called with the digest of each layer that begins. pass_fds: locks that skopeo holds too, so that they outlive a caller that is killed.
+    Raises an ImageError.
+    """
+    argv = [
+        "skopeo", "copy", "--remove-signatures", "--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", str(blobs),
+        *access.options("src-"), source, f"oci:{layout}:image",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        [_command.find(argv[0]), *argv[1:]],
+        env=_command.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        pass_fds=pass_fds,
+    ) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101 - a pipe
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if found := _COPYING.match(line):
+                    on_blob(found[1])
+            if process.wait() != 0:
+                raise _error(image, "".join(lines[-20:]))
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _error(image: str, output: str) -> ImageError:
+    found = _MESSAGE.search(output)
+    message = re.sub(r"\\(.)", r"\1", found[1]) if found else output.strip()
+    for pattern, kind, meaning in _MEANINGS:
+        if re.search(pattern, message):
+            if kind is UnsupportedPlatform:
+                return UnsupportedPlatform(image, f"linux/{host_architecture()}", [])
+            return kind(image, f"{meaning} ({_short(message)})")
+    return PullFailed(image, _short(message))
+
+
+def _short(message: str) -> str:
+    # The reference is in front of the message already, and skopeo's own prefix repeats it.
+    return re.sub(r'^Error parsing image name "[^"]*": |^initializing source [^ ]*: ', "", message)[-600:]
