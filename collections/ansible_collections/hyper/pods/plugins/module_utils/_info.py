@@ -47,7 +47,7 @@ def logs(host: Host, name: str, *, container: str | None = None, tail: int | Non
 
 def images(host: Host) -> list[dict[str, Any]]:
     """The images of the store."""
-    return [image.as_dict() for image in ImageStore(host).list()]
+    return [{"name": image.reference, "id": image.id, "digest": image.digest, "size": image.size, "source": image.source} for image in ImageStore(host).list()]
 
 
 def host_facts(host: Host) -> dict[str, Any]:
@@ -80,4 +80,3 @@ def _qemu_version() -> str | None:
         return None
     match = re.search(r"version (\S+)", text)
     return match[1] if match else text.strip()
-

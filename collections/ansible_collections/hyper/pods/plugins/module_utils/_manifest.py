@@ -12,11 +12,12 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
+RestartPolicy = Literal["Always", "OnFailure", "Never"]
 DEFAULT_GRACE_PERIOD = 30
 DEFAULT_MEMORY_MIB = 256
 MINIMUM_MEMORY_MIB = 32
@@ -87,7 +88,7 @@ class Pod:
     containers: tuple[Container, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    restart_policy: str = "Always"
+    restart_policy: RestartPolicy = "Always"
     grace_period: int = DEFAULT_GRACE_PERIOD
     hostname: str = ""
     cpus: int = 1
@@ -146,7 +147,7 @@ def parse(definition: object) -> Pod:
         containers=containers,
         labels=labels,
         annotations=annotations,
-        restart_policy=spec.choice("restartPolicy", ("Always", "OnFailure", "Never"), "Always"),
+        restart_policy=_restart_policy(spec),
         grace_period=DEFAULT_GRACE_PERIOD if grace_period is None else grace_period,
         hostname=spec.label("hostname") or name,
         cpus=cpus,
@@ -156,6 +157,10 @@ def parse(definition: object) -> Pod:
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
     return pod
+
+
+def _restart_policy(node: Node) -> RestartPolicy:
+    return cast(RestartPolicy, node.choice("restartPolicy", get_args(RestartPolicy), "Always"))
 
 
 def name_of(definition: object) -> str:

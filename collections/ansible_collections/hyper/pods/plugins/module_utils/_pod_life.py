@@ -99,6 +99,7 @@ class PodLife:
                 state_dir=host.pod_dir(name),
                 run_dir=run_dir,
                 user=host.qemu_user,
+                grace_period=record.pod.grace_period + int(_POWER_OFF_TIME),
             )
             _record.write(host, name, record)
             _log.mark_start(host.pod_dir(name) / "log")
@@ -116,10 +117,11 @@ class PodLife:
             try:
                 with Control.connect(host.pod_run_dir(name), timeout=_STOP_ANSWER_TIME, alive=_pod_status.alive(self._supervisor, name)) as control:
                     control.stop(self._grace_period)
+                patience = grace + _POWER_OFF_TIME
             except (GuestTimeout, AllPortsBusy, GuestUnreachable):
-                # A guest that does not answer is not waited for.
-                grace = 0
-            self._supervisor.stop(_pod_status.unit_name(name), timeout=grace + _POWER_OFF_TIME if grace else _POWER_OFF_TIME)
+                # A guest that does not answer will not power off either.
+                patience = 0.0
+            self._supervisor.stop(_pod_status.unit_name(name), timeout=patience)
 
     def remove(self, name: str) -> None:
         """Leave nothing of a pod."""

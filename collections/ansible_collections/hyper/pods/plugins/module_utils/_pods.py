@@ -20,6 +20,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore, StoredImage
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, supervisor
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 _PULLS_AT_ONCE = 4
 _POLICIES = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
@@ -79,9 +80,9 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
     if state in ("present", "started") and not names:
         return converge(host, pods, options, start=state == "started")
     if state == "present":
-        raise _manifest.InvalidManifest("needs manifests, not names", where="pods")
+        raise InvalidManifest("needs manifests, not names", where="pods")
     if state == "started" and len(names) != len(pods):
-        raise _manifest.InvalidManifest("holds both names and manifests", where="pods", remedy="Use two tasks")
+        raise InvalidManifest("holds both names and manifests", where="pods", remedy="Use two tasks")
     return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods], state, options)
 
 
@@ -97,16 +98,13 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
             _preflight_all(host, supervision, wanted, observed)
         images = _images(store, wanted, options)
         plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
-        actions = tuple(action for plan in plans.values() for action in plan)
+        actions = tuple(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name]))
         before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
         after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
         if options.check:
             return Outcome(actions, _infos(host, supervision, names, options), before, after)
-        records = {
-            pod.name: _record_of(host, pod, definition, {container.name: images[container.image] for container in pod.containers})
-            for pod, definition in zip(wanted, definitions)
-        }
-        disks = {image.id: image.disk for image in images.values() if image is not None}
+        records = {pod.name: _record_of(host, pod, definition, images) for pod, definition in zip(wanted, definitions)}
+        disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
         _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
         begun = [name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])]
@@ -152,12 +150,12 @@ def _parse_all(definitions: Sequence[object]) -> list[_manifest.Pod]:
     for index, definition in enumerate(definitions):
         try:
             pod = _manifest.parse(definition)
-        except _manifest.InvalidManifest as error:
+        except InvalidManifest as error:
             if len(definitions) == 1:
                 raise
-            raise _manifest.InvalidManifest(error.message, where=f"pods[{index}].{error.where}", remedy=error.remedy) from None
+            raise InvalidManifest(error.message, where=f"pods[{index}].{error.where}", remedy=error.remedy) from None
         if any(other.name == pod.name for other in pods):
-            raise _manifest.InvalidManifest(f"pod {pod.name} is defined twice", where=f"pods[{index}].metadata.name")
+            raise InvalidManifest(f"pod {pod.name} is defined twice", where=f"pods[{index}].metadata.name")
         pods.append(pod)
     return pods
 
@@ -221,8 +219,19 @@ def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
                 )
 
 
-def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, StoredImage | None]:
-    """Every image of the call once, pulled side by side; in check mode None for one that would have to be pulled."""
+@dataclass(frozen=True)
+class _Found:
+    """An image that a container names. id: None where only a pull would tell; image: as the store has it, None where it has yet to be pulled;
+    pulled: the store was, or would be, changed.
+    """
+
+    id: str | None
+    image: StoredImage | None
+    pulled: bool
+
+
+def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, _Found]:
+    """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
     policies: dict[str, tuple[str, str]] = {}
     for pod in wanted:
         for container in pod.containers:
@@ -230,37 +239,45 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
             if policies.get(container.image, ("", ""))[1] != "always":
                 policies[container.image] = (pod.name, policy)
 
-    def ensure(reference: str) -> StoredImage | None:
+    def find(reference: str) -> _Found:
         pod, policy = policies[reference]
         if options.check:
-            return store.resolve(reference)
+            comparison = store.compare(reference, policy=policy, authfile=options.authfile, tls_verify=options.tls_verify)
+            if comparison.offer is not None:
+                return _Found(comparison.offer.id, None, True)
+            return _Found(comparison.stored.id if comparison.stored else None, comparison.stored, False)
         with options.progress.stage(pod, "images", reference):
-            image, _ = store.ensure(
+            image, pulled = store.ensure(
                 reference,
                 policy=policy,
                 authfile=options.authfile,
                 tls_verify=options.tls_verify,
                 progress=lambda message: options.progress.say(pod, "pull", message),
             )
-        return image
+        return _Found(image.id, image, pulled)
 
     if len(policies) <= 1:
-        return {reference: ensure(reference) for reference in policies}
+        return {reference: find(reference) for reference in policies}
     with ThreadPoolExecutor(max_workers=_PULLS_AT_ONCE) as pool:
-        return dict(zip(policies, pool.map(ensure, policies)))
+        return dict(zip(policies, pool.map(find, policies)))
 
 
-def _ids(pod: _manifest.Pod, images: Mapping[str, StoredImage | None]) -> dict[str, str]:
-    return {container.name: image.id for container in pod.containers if (image := images[container.image]) is not None}
+def _pulls(pod: _manifest.Pod, images: Mapping[str, _Found]) -> Iterator[_plan.Action]:
+    for reference in dict.fromkeys(container.image for container in pod.containers):
+        if images[reference].pulled:
+            yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
 
 
-def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mapping[str, StoredImage | None]) -> _record.Record:
+def _ids(pod: _manifest.Pod, images: Mapping[str, _Found]) -> dict[str, str]:
+    return {container.name: image_id for container in pod.containers if (image_id := images[container.image].id) is not None}
+
+
+def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mapping[str, _Found]) -> _record.Record:
     former = _record.read(host, pod.name)
-    known = {name: image for name, image in images.items() if image is not None}
     return _record.Record(
         definition=definition,
-        images={name: image.id for name, image in known.items()},
-        configs={image.id: asdict(image.config) for image in known.values()},
+        images=_ids(pod, images),
+        configs={image.id: asdict(image.config) for container in pod.containers if (image := images[container.image].image) is not None},
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
     )
@@ -271,7 +288,7 @@ def _brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[
         return None
     brief = _manifest.document(pod)
     for container in brief["containers"]:
-        container["imageID"] = (images or {}).get(container["name"], "known once it is pulled")
+        container["imageID"] = (images or {}).get(container["name"], "")
     return brief
 
 
