@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods of container images, each in a KVM guest of its own, run by Ansible: the Python API of the ``hyper`` command."""
+
+from hyperstart import _project  # noqa: F401  first of all: it makes the collection importable
+
+# isort: split
+from hyperstart._ansible import Options, Progress
+from hyperstart.api import (
+    exec_pod,
+    generated_name,
+    host_info,
+    list_images,
+    list_pods,
+    pod_logs,
+    pod_manifest,
+    prepare_hosts,
+    pull_images,
+    read_manifests,
+    remove_pods,
+    restart_pods,
+    run_pod,
+    run_pods,
+    run_pods_once,
+    start_pods,
+    stop_pods,
+)
+from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailure, HostUnreachable, HyperError, NoHosts, OperationFailed, ProjectMissing
+from hyperstart.results import (
+    Action,
+    CompletedResult,
+    ContainerState,
+    ExecResult,
+    HostsResult,
+    ImagesResult,
+    ImageState,
+    LogLine,
+    LogsResult,
+    PodsResult,
+    PodState,
+)
+
+__all__ = [
+    "Action",
+    "AnsibleFailed",
+    "BadDefinition",
+    "Cancelled",
+    "CompletedResult",
+    "ContainerState",
+    "ExecResult",
+    "HostFailure",
+    "HostUnreachable",
+    "HostsResult",
+    "HyperError",
+    "ImageState",
+    "ImagesResult",
+    "LogLine",
+    "LogsResult",
+    "NoHosts",
+    "OperationFailed",
+    "Options",
+    "PodState",
+    "PodsResult",
+    "Progress",
+    "ProjectMissing",
+    "exec_pod",
+    "generated_name",
+    "host_info",
+    "list_images",
+    "list_pods",
+    "pod_logs",
+    "pod_manifest",
+    "prepare_hosts",
+    "pull_images",
+    "read_manifests",
+    "remove_pods",
+    "restart_pods",
+    "run_pod",
+    "run_pods",
+    "run_pods_once",
+    "start_pods",
+    "stop_pods",
+]

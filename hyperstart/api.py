@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on pods, as functions. Each runs one playbook, prints nothing, and raises an exception of hyperstart.errors.
+
+All arguments are by keyword; beside its own each function takes those of ``Options`` (inventory, limit, check, diff, on_event, on_progress, …).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Unpack
+
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
+
+from hyperstart._ansible import HostValues, Options, Play, run_playbook
+from hyperstart.errors import BadDefinition, HostUnreachable, OperationFailed
+from hyperstart.results import (
+    Action,
+    CompletedResult,
+    ExecResult,
+    HostsResult,
+    ImagesResult,
+    ImageState,
+    LogLine,
+    LogsResult,
+    PodsResult,
+    PodState,
+)
+
+Manifest = Mapping[str, Any]
+Pull = Literal["missing", "always", "never"]
+Conflict = Literal["converge", "refuse"]
+Wait = Literal["running", "completed", "none"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+# Easily told apart, and no vowels: no words by chance. As Kubernetes does.
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_SUFFIX_LENGTH = 5
+# "For as long as it takes", in seconds.
+_FOREVER = 10 * 365 * 24 * 3600
+
+
+def generated_name(images: Sequence[str]) -> str:
+    """A name for a pod that was given none: its first container's and five random characters, such as ``nginx-x7k2b``."""
+    return definitions.pod_name(images, "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(_SUFFIX_LENGTH)))
+
+
+def pod_manifest(
+    *,
+    images: Sequence[str],
+    name: str | None = None,
+    command: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    publish: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    cpus: float | str | None = None,
+    memory: str | int | None = None,
+    restart_policy: Literal["Always", "OnFailure", "Never"] | None = None,
+) -> dict[str, Any]:
+    """The Kubernetes v1 Pod manifest of a pod with a container for each image.
+
+    name: chosen by ``generated_name`` unless given. command: in place of the Cmd of the only image. env: of every container. publish:
+    ``[IP:]HOST:CONTAINER[/udp]``. memory: bytes, or a text such as ``512M``. restart_policy: OnFailure unless given, since what was started by
+    hand and ended well is done. Raises BadDefinition.
+    """
+    if not images:
+        raise BadDefinition("no image is named", where="images", remedy="Name at least one")
+    return definitions.pod_manifest(
+        name=name or generated_name(images),
+        images=images,
+        command=command,
+        env=env,
+        publish=publish,
+        labels=labels,
+        cpu_count=cpus,
+        memory_size=memory,
+        restart_policy=restart_policy,
+    )
+
+
+def read_manifests(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The Pod manifests of a file with one or several YAML documents. Raises BadDefinition."""
+    try:
+        return definitions.load_manifests(Path(path).read_text(encoding="utf-8"), where=os.fspath(path))
+    except UnicodeDecodeError:
+        raise BadDefinition("is not text in UTF-8", where=os.fspath(path)) from None
+    except OSError as error:
+        raise BadDefinition(f"cannot be read: {(error.strerror or str(error)).lower()}", where=os.fspath(path)) from None
+
+
+def run_pod(
+    *,
+    images: Sequence[str],
+    name: str | None = None,
+    command: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    publish: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    cpus: float | str | None = None,
+    memory: str | int | None = None,
+    restart_policy: Literal["Always", "OnFailure", "Never"] | None = None,
+    pull: Pull | None = None,
+    conflict: Conflict | None = None,
+    wait: Wait | None = None,
+    wait_timeout: int | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> PodsResult:
+    """Run one pod with a container for each image; see ``pod_manifest`` and ``run_pods``."""
+    manifest = pod_manifest(
+        images=images,
+        name=name,
+        command=command,
+        env=env,
+        publish=publish,
+        labels=labels,
+        cpus=cpus,
+        memory=memory,
+        restart_policy=restart_policy,
+    )
+    return run_pods(
+        manifests=[manifest],
+        pull=pull,
+        conflict=conflict,
+        wait=wait,
+        wait_timeout=wait_timeout,
+        authfile=authfile,
+        tls_verify=tls_verify,
+        **options,
+    )
+
+
+def run_pods(
+    *,
+    manifests: Sequence[Manifest],
+    pull: Pull | None = None,
+    conflict: Conflict | None = None,
+    wait: Wait | None = None,
+    wait_timeout: int | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> PodsResult:
+    """Bring pods to their definitions: what is not there is created, what differs is changed, the rest stays as it is.
+
+    pull: whether images come from a registry although the host has them (always), when it has not (missing), or not at all (never); otherwise each
+    container's imagePullPolicy. conflict: ``refuse`` fails when another definition holds a name. wait: until containers run (the default), until
+    they have ended, or not at all, for at most wait_timeout seconds. authfile: of registries, on the host.
+    Raises InvalidManifest, OperationFailed, NoHosts, AnsibleFailed.
+    """
+    variables = _run_variables(manifests, pull, authfile, tls_verify)
+    return _play("run_pod.yml", {**variables, "pod_conflict": conflict, "pod_wait": wait, "pod_wait_timeout": wait_timeout}, options, _pods_result)
+
+
+def run_pods_once(
+    *,
+    manifests: Sequence[Manifest],
+    pull: Pull | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    logs: bool = True,
+    **options: Unpack[Options],
+) -> CompletedResult:
+    """Run pods to their end and remove them, also when they could not be started. A pod that already has one of the names is an error.
+
+    logs: whether the result holds what the containers wrote. Raises as ``run_pods``.
+    """
+    variables = _run_variables(manifests, pull, authfile, tls_verify)
+    return _play("run_pod_once.yml", {**variables, "pod_wait_timeout": _FOREVER, "pod_logs": logs}, options, _completed_result)
+
+
+def start_pods(*, names: Sequence[str], wait: Wait | None = None, wait_timeout: int | None = None, **options: Unpack[Options]) -> PodsResult:
+    """Start pods that were stopped, or have ended, as they were defined."""
+    return _by_name("start_pod.yml", names, {"pod_wait": wait, "pod_wait_timeout": wait_timeout}, options)
+
+
+def stop_pods(*, names: Sequence[str], grace_period: int | None = None, **options: Unpack[Options]) -> PodsResult:
+    """Stop pods; what they wrote stays. grace_period: seconds, in place of the pods' own."""
+    return _by_name("stop_pod.yml", names, {"pod_grace_period": grace_period}, options)
+
+
+def restart_pods(
+    *,
+    names: Sequence[str],
+    grace_period: int | None = None,
+    wait: Wait | None = None,
+    wait_timeout: int | None = None,
+    **options: Unpack[Options],
+) -> PodsResult:
+    """Stop pods and start them again."""
+    return _by_name("restart_pod.yml", names, {"pod_grace_period": grace_period, "pod_wait": wait, "pod_wait_timeout": wait_timeout}, options)
+
+
+def remove_pods(*, names: Sequence[str], grace_period: int | None = None, **options: Unpack[Options]) -> PodsResult:
+    """Stop pods and remove all that is theirs. A name that no pod has changes nothing."""
+    return _by_name("remove_pod.yml", names, {"pod_grace_period": grace_period}, options)
+
+
+def list_pods(*, names: Sequence[str] | None = None, **options: Unpack[Options]) -> PodsResult:
+    """The pods of the hosts, all or those that are named. Raises OperationFailed when no host has a pod of one of the names."""
+    return _play("list_pods.yml", {"pod_names": list(names) if names is not None else None}, options, _pods_result)
+
+
+def pod_logs(*, pod: str, container: str | None = None, tail: int | None = None, **options: Unpack[Options]) -> LogsResult:
+    """What a pod's containers wrote, also when it has ended. tail: only so many of the last lines."""
+    variables = {"pod_name": pod, "pod_container": container, "pod_tail": tail}
+    return _play("pod_logs.yml", variables, options, lambda play: LogsResult(*_base(play), _log_lines(play.of("pod_info"))))
+
+
+def exec_pod(
+    *,
+    pod: str,
+    command: Sequence[str],
+    container: str | None = None,
+    env: Mapping[str, str] | None = None,
+    workdir: str | None = None,
+    user: str | None = None,
+    stdin: bytes | None = None,
+    timeout: int | None = None,
+    **options: Unpack[Options],
+) -> ExecResult:
+    """Run a command in a container of a running pod (the first container, unless named). Its exit code is no error; see ``ExecResult``.
+
+    user: ``uid``, ``name``, ``uid:gid`` or ``name:group``. timeout: seconds. Raises OperationFailed when it could not be run.
+    """
+    if not command:
+        raise BadDefinition("no command is given", where="command", remedy=f"Name one, for example: hyper exec {pod} -- ps")
+    variables = {
+        "pod_name": pod,
+        "pod_command": list(command),
+        "pod_container": container,
+        "pod_env": dict(env) if env else None,
+        "pod_workdir": workdir,
+        "pod_user": user,
+        "pod_stdin_base64": base64.b64encode(stdin).decode() if stdin is not None else None,
+        "pod_timeout": timeout,
+    }
+    return _play("exec_pod.yml", variables, options, _exec_result)
+
+
+def pull_images(
+    *,
+    names: Sequence[str],
+    pull: Pull | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> ImagesResult:
+    """Pull images, so that pods start without a registry. pull: ``always`` looks whether a tag has moved."""
+    if not names:
+        raise BadDefinition("no image is named", where="images", remedy="Name at least one")
+    variables = {"image_names": list(names), "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
+    return _play("pull_image.yml", variables, options, _images_result)
+
+
+def list_images(**options: Unpack[Options]) -> ImagesResult:
+    """The images of the hosts' stores."""
+    return _play("list_images.yml", {}, options, _images_result)
+
+
+def host_info(**options: Unpack[Options]) -> HostsResult:
+    """What the hosts are made of: kernel, QEMU, hyperstart, whether KVM can be used and why not, disk, memory."""
+    return _play("host_info.yml", {}, options, _hosts_result)
+
+
+def prepare_hosts(*, variables: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> HostsResult:
+    """Install what a KVM host needs (``playbooks/prepare_host.yml``). variables: of the roles that do it."""
+    return _play("prepare_host.yml", dict(variables or {}), options, _hosts_result)
+
+
+def _run_variables(manifests: Sequence[Manifest], pull: Pull | None, authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
+    """The variables of the playbooks that run pods. What a host would refuse is refused here already, before Ansible starts."""
+    pods = definitions.requested_manifests({"pods": list(manifests)})
+    for number, manifest in enumerate(pods):
+        try:
+            _manifest.parse(manifest)
+        except InvalidManifest as error:
+            if len(pods) == 1:
+                raise
+            raise type(error)(error.message, where=f"pods[{number}].{error.where}", remedy=error.remedy) from None
+    return {"pods": pods, "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
+
+
+def _by_name(playbook: str, names: Sequence[str], variables: Mapping[str, Any], options: Options) -> PodsResult:
+    if not names:
+        raise BadDefinition("no pod is named", where="names", remedy="Name at least one; see them all: hyper list")
+    return _play(playbook, {"pod_names": list(names), **variables}, options, _pods_result)
+
+
+def _play(playbook: str, variables: Mapping[str, Any], options: Options, make: Callable[[Play], R]) -> R:
+    """Run a playbook and make its result; raise what failed.
+
+    A pod that is not on a host is a failure only where no host has it, since one name is on one host of many.
+    """
+    play = run_playbook(playbook, variables, options)
+    failed = {failure.host for failure in play.failures}
+    well = any(result.host not in failed for result in play.results)
+    if failed and (not well or any(failure.kind != "PodNotFound" for failure in play.failures)):
+        kind = HostUnreachable if not well and any(failure.unreachable for failure in play.failures) else OperationFailed
+        raise kind(play.failures, make(play) if well else None)
+    return make(play)
+
+
+def _base(play: Play) -> tuple[bool, tuple[str, ...], tuple[Mapping[str, Any], ...]]:
+    changed = any(result.values.get("changed") for result in play.results)
+    warnings = [str(warning) for result in play.results for warning in result.values.get("warnings") or ()]
+    return changed, tuple(dict.fromkeys(warnings)), play.events
+
+
+def _pods_result(play: Play) -> PodsResult:
+    results = [result for result in play.results if "pods" in result.values]
+    return PodsResult(
+        *_base(play),
+        pods=_collect(results, "pods", PodState.of),
+        actions=_collect(results, "actions", Action.of),
+        diffs=tuple(result.values["diff"] for result in results if result.values.get("diff")),
+    )
+
+
+def _completed_result(play: Play) -> CompletedResult:
+    ran = [result for result in play.of("pod") if any(action.get("action") == "create" for action in result.values.get("actions") or ())]
+    return CompletedResult(
+        *_base(play),
+        pods=_collect(ran, "pods", PodState.of),
+        actions=_collect(play.of("pod"), "actions", Action.of),
+        diffs=(),
+        lines=_log_lines(play.of("pod_info")),
+    )
+
+
+def _exec_result(play: Play) -> ExecResult:
+    done = play.of("pod_exec")
+    if len(done) > 1:
+        hosts = ", ".join(result.host for result in done)
+        raise BadDefinition(f"several hosts have such a pod: {hosts}", where="pod", remedy="The command ran on all of them; choose one with --limit")
+    values = done[0].values
+    return ExecResult(
+        *_base(play),
+        host=done[0].host,
+        exit_code=int(values.get("rc", 0)),
+        stdout=base64.b64decode(values.get("stdout_base64", "")),
+        stderr=base64.b64decode(values.get("stderr_base64", "")),
+    )
+
+
+def _images_result(play: Play) -> ImagesResult:
+    return ImagesResult(*_base(play), _collect(play.results, "images", ImageState.of))
+
+
+def _hosts_result(play: Play) -> HostsResult:
+    return HostsResult(*_base(play), {result.host: result.values.get("host") or {} for result in play.results})
+
+
+def _collect(results: Iterable[HostValues], key: str, make: Callable[[str, Mapping[str, Any]], T]) -> tuple[T, ...]:
+    return tuple(make(result.host, item) for result in results for item in result.values.get(key) or ())
+
+
+def _log_lines(results: Iterable[HostValues]) -> tuple[LogLine, ...]:
+    return tuple(
+        LogLine(result.host, log["pod"], line["container"], line["time"], line["stream"], line["message"])
+        for result in results
+        for log in result.values.get("logs") or ()
+        for line in log["lines"]
+    )

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the operations return: frozen, typed, made from what the collection's modules say. ``as_json`` gives the form of ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """A container. state: waiting, running or terminated; exit_code: 128 + signal when a signal ended it; times: ISO 8601, UTC."""
+
+    name: str
+    image: str
+    state: str
+    exit_code: int | None = None
+    restart_count: int = 0
+    reason: str = ""
+    message: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> ContainerState:
+        """From a module's result."""
+        return cls(
+            name=values["name"],
+            image=values["image"],
+            state=values["state"],
+            exit_code=values.get("exitCode"),
+            restart_count=values.get("restartCount") or 0,
+            reason=values.get("reason") or "",
+            message=values.get("message") or "",
+            started_at=values.get("startedAt"),
+            finished_at=values.get("finishedAt"),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Kubernetes' spelling of the fields."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "state": self.state,
+            "exitCode": self.exit_code,
+            "restartCount": self.restart_count,
+            "reason": self.reason,
+            "message": self.message,
+            "startedAt": self.started_at,
+            "finishedAt": self.finished_at,
+        }
+
+
+@dataclass(frozen=True)
+class PodState:
+    """A pod on a host. phase: Pending, Running, Succeeded, Failed or Stopped; accelerator: kvm or tcg while it runs; timings: seconds by stage."""
+
+    name: str
+    host: str
+    phase: str
+    ip: str = ""
+    accelerator: str = ""
+    message: str = ""
+    cpus: int | None = None
+    memory_mib: int | None = None
+    ports: tuple[str, ...] = ()
+    labels: Mapping[str, str] | None = None
+    created_at: str | None = None
+    containers: tuple[ContainerState, ...] = ()
+    timings: Mapping[str, float] | None = None
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> PodState:
+        """From a module's result. host: its name in the inventory."""
+        return cls(
+            name=values["name"],
+            host=host,
+            phase=values["phase"],
+            ip=values.get("ip") or "",
+            accelerator=values.get("accelerator") or "",
+            message=values.get("message") or "",
+            cpus=values.get("cpus"),
+            memory_mib=values.get("memoryMiB"),
+            ports=tuple(values.get("ports") or ()),
+            labels=dict(values.get("labels") or {}),
+            created_at=values.get("createdAt"),
+            containers=tuple(ContainerState.of(container) for container in values.get("containers") or ()),
+            timings=dict(values.get("timings") or {}),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of ``hyper list --json``."""
+        return {
+            "name": self.name,
+            "host": self.host,
+            "phase": self.phase,
+            "ip": self.ip,
+            "accelerator": self.accelerator,
+            "message": self.message,
+            "cpus": self.cpus,
+            "memoryMiB": self.memory_mib,
+            "ports": list(self.ports),
+            "labels": dict(self.labels or {}),
+            "createdAt": self.created_at,
+            "containers": [container.as_json() for container in self.containers],
+            "timings": dict(self.timings or {}),
+        }
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step that was done, or with ``check`` would be. effect: what the running pod feels of it."""
+
+    host: str
+    pod: str
+    action: str
+    effect: str
+    reason: str
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> Action:
+        """From a module's result."""
+        return cls(host, values["pod"], values["action"], values.get("effect", ""), values.get("reason", ""))
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {"host": self.host, "pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that a container wrote. stream: stdout or stderr; time: ISO 8601 with nanoseconds, UTC; message: without its newline."""
+
+    host: str
+    pod: str
+    container: str
+    time: str
+    stream: str
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {"host": self.host, "pod": self.pod, "container": self.container, "time": self.time, "stream": self.stream, "message": self.message}
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """An image in a host's store. name: its reference; id: the digest of its configuration; size: bytes on the host's disk."""
+
+    host: str
+    name: str
+    id: str
+    digest: str
+    size: int
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> ImageState:
+        """From a module's result."""
+        return cls(host, values["name"], values["id"], values.get("digest") or "", int(values.get("size") or 0))
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {"host": self.host, "name": self.name, "id": self.id, "digest": self.digest, "size": self.size}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What every operation returns: whether something was changed, what to heed, and Ansible's events."""
+
+    changed: bool
+    warnings: tuple[str, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class PodsResult(Result):
+    """pods: as they are now (with ``check``: as they were found). diffs: definitions ``before`` and ``after``, one for each host."""
+
+    pods: tuple[PodState, ...]
+    actions: tuple[Action, ...]
+    diffs: tuple[Mapping[str, Any], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of ``--json``, without the events."""
+        return {
+            "changed": self.changed,
+            "pods": [pod.as_json() for pod in self.pods],
+            "actions": [action.as_json() for action in self.actions],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class CompletedResult(PodsResult):
+    """Pods that ran to their end and are gone: pods and containers as they ended. lines: what they wrote."""
+
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True)
+class LogsResult(Result):
+    """lines: of all containers asked for, in the order in which they were written."""
+
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True)
+class ExecResult(Result):
+    """How a command in a container ended."""
+
+    host: str
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True)
+class ImagesResult(Result):
+    """images: of the stores of all hosts, or those that were pulled."""
+
+    images: tuple[ImageState, ...]
+
+
+@dataclass(frozen=True)
+class HostsResult(Result):
+    """hosts: by the name in the inventory, what the host has to offer (see the module hyper.pods.pod_info, ``host``)."""
+
+    hosts: Mapping[str, Mapping[str, Any]]
