@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "container.h"
+
+#include "group.h"
+#include "log.h"
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FIRST_BACK_OFF_MS 10000
+#define LAST_BACK_OFF_MS 300000
+#define FORGIVEN_AFTER_MS 600000
+
+struct decimal {
+    char text[24];
+};
+static const char *decimal(struct decimal *decimal, long long number) {
+    snprintf(decimal->text, sizeof decimal->text, "%lld", number);
+    return decimal->text;
+}
+
+void container_init(struct container *container, const struct container_plan *plan) {
+    *container = (struct container){.plan = plan, .reason = "ContainerCreating", .held_stdin = -1};
+    container->report.source.fd = -1;
+    container->output[0].source.fd = container->output[1].source.fd = -1;
+}
+
+/* The ends of PID 1 are kept in the container, those of the process are in stdio, to be closed after the fork. */
+static int open_terminal(struct container *container, int stdio[3], struct error *error) {
+    int unlock = 0;
+    int terminal = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (terminal < 0 || ioctl(terminal, TIOCSPTLCK, &unlock) < 0 || (stdio[0] = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) {
+        close(terminal);
+        return fail_errno(error, "terminal");
+    }
+    stdio[1] = stdio[2] = stdio[0];
+    return stream_open(&container->output[0], terminal, container->plan->name, "stdout") < 0 ? fail_errno(error, "terminal") : 0;
+}
+
+static int open_pipes(struct container *container, int stdio[3], struct error *error) {
+    static const char *const names[] = {"stdout", "stderr"};
+    int ends[2];
+    for (int index = 0; index < 2; index++) {
+        if (pipe2(ends, O_CLOEXEC) < 0)
+            return fail_errno(error, "pipe");
+        stdio[1 + index] = ends[1];
+        fcntl(ends[0], F_SETFL, O_NONBLOCK);
+        if (stream_open(&container->output[index], ends[0], container->plan->name, names[index]) < 0)
+            return fail_errno(error, "pipe");
+    }
+    if (!container->plan->open_stdin) {
+        stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        return stdio[0] < 0 ? fail_errno(error, "/dev/null") : 0;
+    }
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fail_errno(error, "pipe");
+    stdio[0] = ends[0];
+    container->held_stdin = ends[1];
+    return 0;
+}
+
+static void close_stdio(const int stdio[3]) {
+    for (int index = 0; index < 3; index++)
+        if (stdio[index] >= 0 && (index == 0 || stdio[index] != stdio[index - 1]))
+            close(stdio[index]);
+}
+
+static void end(struct container *container, int exit_code, int signal_number);
+
+static void report_done(struct start_report *report) {
+    struct container *container = containing(report, struct container, report);
+    struct decimal pid, restarts;
+    struct error error;
+    container->mount_namespace = report_namespace(report);
+    container->start_code = report_error(report, &error);
+    if (container->start_code) {
+        snprintf(container->message, sizeof container->message, "%s", error.text);
+        return; /* its end will be reaped */
+    }
+    container->state = CONTAINER_RUNNING;
+    container->started = true;
+    container->reason = "";
+    container->message[0] = 0;
+    container->started_at = realtime_ns();
+    container->running_since = monotonic_ms();
+    log_event(container->plan->name, "started", "pid", decimal(&pid, container->pid), "restarts", decimal(&restarts, container->restarts), NULL);
+    pod_container_changed();
+}
+
+static int launch(struct container *container, const struct launch_plan *plan, struct error *error) {
+    const struct container_plan *wanted = container->plan;
+    struct launch launch = {.plan = plan,
+                            .container = wanted,
+                            .argv = wanted->argv.items,
+                            .workdir = wanted->workdir,
+                            .user = wanted->user,
+                            .stdio = {-1, -1, -1},
+                            .terminal = wanted->tty};
+    int opened = group_create(wanted->name, error);
+    if (opened == 0)
+        opened = wanted->tty ? open_terminal(container, launch.stdio, error) : open_pipes(container, launch.stdio, error);
+    pid_t pid = opened < 0 ? -1 : process_start(&launch, &container->report, error);
+    close_stdio(launch.stdio);
+    return pid;
+}
+
+void container_start(struct container *container, const struct launch_plan *plan) {
+    struct decimal pid, restarts;
+    struct error error = {""};
+    if (container->ended)
+        container->restarts++;
+    container->mount_namespace = 0;
+    container->report.done = report_done;
+    container->state = CONTAINER_STARTING;
+    container->start_code = 0;
+    container->pid = launch(container, plan, &error);
+    if (container->pid < 0) {
+        container->pid = 0;
+        container->start_code = 128;
+        snprintf(container->message, sizeof container->message, "%s", error.text);
+        container->state = CONTAINER_ENDING;
+        container_settle(container);
+        return;
+    }
+    log_event(container->plan->name, "created", "pid", decimal(&pid, container->pid), "restarts", decimal(&restarts, container->restarts), NULL);
+}
+
+void container_reaped(struct container *container, int wait_status) {
+    report_finish(&container->report);
+    container->pid = 0;
+    container->signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+    container->exit_code = container->signal ? 128 + container->signal : WEXITSTATUS(wait_status);
+    container->state = CONTAINER_ENDING;
+    /* As where a container has a PID namespace of its own: with the main process all others go. */
+    group_kill(container->plan->name, container->mount_namespace);
+    container_settle(container);
+}
+
+void container_settle(struct container *container) {
+    if (container->state != CONTAINER_ENDING || !group_is_empty(container->plan->name, container->mount_namespace))
+        return;
+    /* Nobody writes any more, unless it handed its stream to a neighbour, which is not waited for. */
+    bool finished = true;
+    for (int index = 0; index < 2; index++)
+        finished &= stream_finish(&container->output[index]);
+    if (!finished)
+        return;
+    if (container->held_stdin >= 0)
+        close(container->held_stdin);
+    container->held_stdin = -1;
+    if (container->start_code)
+        end(container, container->start_code, 0);
+    else
+        end(container, container->exit_code, container->signal);
+}
+
+static bool restart_is_due(const struct container *container) {
+    if (pod_is_stopping())
+        return false;
+    switch (container->plan->restart_policy) {
+    case RESTART_ALWAYS:
+        return true;
+    case RESTART_ON_FAILURE:
+        return container->exit_code != 0;
+    case RESTART_NEVER:
+        return false;
+    }
+    return false;
+}
+
+static void back_off_over(struct timer *timer) { pod_container_start(containing(timer, struct container, timer)); }
+
+/* As the kubelet does it: the first restart at once, then after 10 s, 20 s, ... 5 min; who ran for ten minutes is forgiven. */
+static void restart(struct container *container) {
+    if (container->running_since && monotonic_ms() - container->running_since >= FORGIVEN_AFTER_MS)
+        container->back_off = 0;
+    uint64_t delay = container->back_off;
+    container->back_off = !delay ? FIRST_BACK_OFF_MS : delay * 2 > LAST_BACK_OFF_MS ? LAST_BACK_OFF_MS : delay * 2;
+    container->state = CONTAINER_WAITING;
+    if (delay) {
+        container->reason = "CrashLoopBackOff";
+        snprintf(container->message, sizeof container->message, "the next start is in %u s", (unsigned)(delay / 1000));
+    }
+    timer_set(&container->timer, delay, back_off_over);
+}
+
+static void end(struct container *container, int exit_code, int signal_number) {
+    struct decimal code, signal_text;
+    timer_clear(&container->timer);
+    container->exit_code = exit_code;
+    container->signal = signal_number;
+    container->ended = true;
+    container->finished_at = realtime_ns();
+    container->reason = container->start_code ? "StartError" : exit_code ? "Error" : "Completed";
+    log_event(container->plan->name, "exited", "code", decimal(&code, exit_code), "signal", decimal(&signal_text, signal_number), "reason", container->reason,
+              "message", container->message, NULL);
+    if (restart_is_due(container))
+        restart(container);
+    else
+        container->state = CONTAINER_TERMINATED;
+    container->running_since = 0;
+    pod_container_changed();
+}
+
+static void grace_period_over(struct timer *timer) {
+    struct container *container = containing(timer, struct container, timer);
+    /* Also by its pid: a process that is still being started may not be in its group yet. */
+    if (container->pid)
+        kill(container->pid, SIGKILL);
+    group_kill(container->plan->name, container->mount_namespace);
+}
+
+void container_stop(struct container *container, int64_t grace_period) {
+    uint64_t milliseconds = (grace_period < 0 ? container->plan->grace_period : (uint64_t)grace_period) * 1000;
+    switch (container->state) {
+    case CONTAINER_WAITING:
+        timer_clear(&container->timer);
+        container->state = CONTAINER_TERMINATED;
+        if (!container->ended) {
+            container->exit_code = 128 + SIGKILL;
+            snprintf(container->message, sizeof container->message, "stopped before it was started");
+        }
+        container->reason = container->start_code ? "StartError" : container->exit_code ? "Error" : "Completed";
+        pod_container_changed();
+        return;
+    case CONTAINER_STARTING:
+    case CONTAINER_RUNNING:
+        if (container->timer.at && container->timer.at <= monotonic_ms() + milliseconds)
+            return;
+        if (!container->timer.at)
+            kill(container->pid, (int)container->plan->stop_signal);
+        if (milliseconds)
+            timer_set(&container->timer, milliseconds, grace_period_over);
+        else
+            grace_period_over(&container->timer);
+        return;
+    case CONTAINER_ENDING:
+    case CONTAINER_TERMINATED:
+        return;
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* One container's life: started, ended, started again after a back-off, stopped. */
+#ifndef CONTAINER_H
+#define CONTAINER_H
+
+#include "process.h"
+#include "stream.h"
+
+enum container_state {
+    CONTAINER_WAITING,    /* for its disk, or for the end of a back-off */
+    CONTAINER_STARTING,   /* forked; its program is not running yet */
+    CONTAINER_RUNNING,
+    CONTAINER_ENDING,     /* the main process is gone; the others are being killed, the last output is read */
+    CONTAINER_TERMINATED, /* for good */
+};
+
+struct container {
+    const struct container_plan *plan;
+    enum container_state state;
+    const char *reason;
+    char message[sizeof(struct error)];
+
+    pid_t pid;
+    uint64_t mount_namespace;
+    struct start_report report;
+    struct stream output[2];
+    int held_stdin; /* the end of a pipe that nobody writes to, when the plan wants stdin open; -1 */
+
+    bool started, ended; /* ever */
+    int start_code;      /* of a start that failed */
+    int exit_code, signal;
+    uint64_t started_at, finished_at; /* nanoseconds since 1970 */
+    uint64_t running_since;           /* monotonic milliseconds */
+    unsigned restarts;
+    uint64_t back_off; /* milliseconds, the next one */
+    struct timer timer;
+};
+
+void container_init(struct container *container, const struct container_plan *plan);
+void container_start(struct container *container, const struct launch_plan *plan);
+/* Its main process was reaped. */
+void container_reaped(struct container *container, int wait_status);
+/* Takes a container that is ENDING to its end, once nothing of it is left. */
+void container_settle(struct container *container);
+/* For good. A grace period of -1 seconds is the plan's; a second call can only shorten it. */
+void container_stop(struct container *container, int64_t grace_period);
+
+/* What a container needs of its pod (pod.c). */
+void pod_container_changed(void);
+void pod_container_start(struct container *container);
+bool pod_is_stopping(void);
+
+#endif

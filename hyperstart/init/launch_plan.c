@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "launch_plan.h"
+
+#include "address.h"
+#include "plan.h"
+
+#include <string.h>
+
+#define RULE(tag, kind, required, type, member, form)                                                                                                          \
+    { tag, kind, required, offsetof(struct type, member), #tag, form }
+#define FORM(text, type, rules, defaults, check)                                                                                                               \
+    { text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check }
+
+#define MAX_CAPABILITY 63
+#define MAX_SIGNAL 64
+#define MAX_GRACE_PERIOD (365 * 24 * 3600)
+#define MAX_NAME 63
+#define MAX_SERIAL 20
+
+/* Safe as one component of a path and as a word of a log line. */
+static bool is_name(const char *text, size_t limit) {
+    size_t length = strlen(text);
+    return length && length <= limit && text[0] != '.' && text[0] != '-' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+}
+
+static int one_of(const char *text, const char *const *words, const char *what, struct error *error) {
+    for (int index = 0; words[index]; index++)
+        if (!strcmp(text, words[index]))
+            return index;
+    return fail(error, "%s: unknown value \"%.40s\"", what, text);
+}
+
+static int check_interface(void *target, struct error *error) {
+    struct interface_plan *interface = target;
+    struct address address;
+    uint8_t mac[6];
+    if (mac_parse(interface->mac, mac) < 0)
+        return fail(error, "interface: \"%.40s\" is not a MAC address", interface->mac);
+    for (size_t index = 0; index < interface->addresses.count; index++)
+        if (address_parse(interface->addresses.items[index], true, &address) < 0)
+            return fail(error, "interface %s: \"%.60s\" is not an address with a prefix length", interface->mac, interface->addresses.items[index]);
+    for (size_t index = 0; index < interface->gateways.count; index++)
+        if (address_parse(interface->gateways.items[index], false, &address) < 0)
+            return fail(error, "interface %s: \"%.60s\" is not an address", interface->mac, interface->gateways.items[index]);
+    if (interface->mtu > 65535)
+        return fail(error, "interface %s: the MTU is out of range", interface->mac);
+    return 0;
+}
+
+static int check_volume(void *target, struct error *error) {
+    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", NULL};
+    struct volume_plan *volume = target;
+    if (!is_name(volume->name, MAX_NAME))
+        return fail(error, "volume: \"%.80s\" is not a name", volume->name);
+    int kind = one_of(volume->kind_text, kinds, "volume kind", error);
+    if (kind < 0)
+        return -1;
+    volume->kind = (enum volume_kind)kind;
+    return 0;
+}
+
+static void default_mount(void *target) { ((struct mount_plan *)target)->subpath = ""; }
+
+static int check_mount(void *target, struct error *error) {
+    struct mount_plan *mount = target;
+    if (mount->target[0] != '/' || !mount->target[strspn(mount->target, "/")])
+        return fail(error, "mount: the target \"%.80s\" is not an absolute path below /", mount->target);
+    if (mount->subpath[0] == '/')
+        return fail(error, "mount %.80s: the subpath is absolute", mount->target);
+    return 0;
+}
+
+static void default_container(void *target) {
+    struct container_plan *container = target;
+    container->workdir = "/";
+    container->user = "";
+    container->stop_signal = 15;
+}
+
+static int check_container(void *target, struct error *error) {
+    static const char *const policies[] = {[RESTART_NEVER] = "Never", [RESTART_ON_FAILURE] = "OnFailure", [RESTART_ALWAYS] = "Always", NULL};
+    struct container_plan *container = target;
+    const char *name = container->name;
+    if (!is_name(name, MAX_NAME))
+        return fail(error, "container: \"%.80s\" is not a name", name);
+    if (strncmp(container->rootfs, "dir:/", 5) && !is_name(container->rootfs, MAX_SERIAL))
+        return fail(error, "container %s: \"%.80s\" is no disk's serial", name, container->rootfs);
+    if (!container->argv.items[0][0])
+        return fail(error, "container %s: the command is empty", name);
+    for (size_t index = 0; index < container->env.count; index++)
+        if (!strchr(container->env.items[index], '=') || container->env.items[index][0] == '=')
+            return fail(error, "container %s: \"%.80s\" is not NAME=value", name, container->env.items[index]);
+    if (container->workdir[0] != '/')
+        return fail(error, "container %s: the working directory \"%.80s\" is not absolute", name, container->workdir);
+    for (size_t index = 0; index < container->additional_groups.count; index++)
+        if (container->additional_groups.items[index] >= UINT32_MAX)
+            return fail(error, "container %s: an additional group is out of range", name);
+    for (size_t index = 0; index < container->capabilities.count; index++)
+        if (container->capabilities.items[index] > MAX_CAPABILITY)
+            return fail(error, "container %s: a capability is out of range", name);
+    if (!container->stop_signal || container->stop_signal > MAX_SIGNAL)
+        return fail(error, "container %s: the stop signal is out of range", name);
+    if (container->grace_period > MAX_GRACE_PERIOD)
+        return fail(error, "container %s: the grace period is out of range", name);
+    int policy = one_of(container->restart_policy_text, policies, "restart policy", error);
+    if (policy < 0)
+        return -1;
+    container->restart_policy = (enum restart_policy)policy;
+    return 0;
+}
+
+static int link_mounts(struct launch_plan *plan, struct container_plan *container, struct error *error) {
+    for (size_t index = 0; index < container->mounts.count; index++) {
+        struct mount_plan *mount = &container->mounts.items[index];
+        for (size_t volume = 0; volume < plan->volumes.count; volume++)
+            if (!strcmp(plan->volumes.items[volume].name, mount->volume_name))
+                mount->volume = &plan->volumes.items[volume];
+        if (!mount->volume)
+            return fail(error, "container %s: there is no volume \"%.80s\"", container->name, mount->volume_name);
+    }
+    return 0;
+}
+
+static int check_plan(void *target, struct error *error) {
+    struct launch_plan *plan = target;
+    if (!is_name(plan->hostname, 64))
+        return fail(error, "plan: \"%.80s\" is not a host name", plan->hostname);
+    for (size_t index = 0; index < plan->volumes.count; index++)
+        for (size_t other = 0; other < index; other++)
+            if (!strcmp(plan->volumes.items[index].name, plan->volumes.items[other].name))
+                return fail(error, "plan: two volumes are called %s", plan->volumes.items[index].name);
+    for (size_t index = 0; index < plan->containers.count; index++) {
+        struct container_plan *container = &plan->containers.items[index];
+        for (size_t other = 0; other < index; other++)
+            if (!strcmp(container->name, plan->containers.items[other].name))
+                return fail(error, "plan: two containers are called %s", container->name);
+        if (link_mounts(plan, container, error) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static const struct rule interface_rules[] = {
+    RULE(INTERFACE_MAC, FIELD_TEXT, true, interface_plan, mac, NULL),
+    RULE(INTERFACE_ADDRESS, FIELD_TEXTS, false, interface_plan, addresses, NULL),
+    RULE(INTERFACE_GATEWAY, FIELD_TEXTS, false, interface_plan, gateways, NULL),
+    RULE(INTERFACE_MTU, FIELD_NUMBER, false, interface_plan, mtu, NULL),
+};
+static const struct form interface_form = FORM("interface", interface_plan, interface_rules, NULL, check_interface);
+
+static const struct rule volume_rules[] = {
+    RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),
+    RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
+    RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),
+};
+static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
+
+static const struct rule mount_rules[] = {
+    RULE(MOUNT_VOLUME, FIELD_TEXT, true, mount_plan, volume_name, NULL), RULE(MOUNT_TARGET, FIELD_TEXT, true, mount_plan, target, NULL),
+    RULE(MOUNT_SUBPATH, FIELD_TEXT, false, mount_plan, subpath, NULL),   RULE(MOUNT_READONLY, FIELD_FLAG, false, mount_plan, readonly, NULL),
+    RULE(MOUNT_COPY_UP, FIELD_FLAG, false, mount_plan, copy_up, NULL),
+};
+static const struct form mount_form = FORM("mount", mount_plan, mount_rules, default_mount, check_mount);
+
+static const struct rule container_rules[] = {
+    RULE(CONTAINER_NAME, FIELD_TEXT, true, container_plan, name, NULL),
+    RULE(CONTAINER_ROOTFS, FIELD_TEXT, true, container_plan, rootfs, NULL),
+    RULE(CONTAINER_ARGV, FIELD_TEXTS, true, container_plan, argv, NULL),
+    RULE(CONTAINER_ENV, FIELD_TEXTS, false, container_plan, env, NULL),
+    RULE(CONTAINER_WORKDIR, FIELD_TEXT, false, container_plan, workdir, NULL),
+    RULE(CONTAINER_USER, FIELD_TEXT, false, container_plan, user, NULL),
+    RULE(CONTAINER_ADDITIONAL_GROUP, FIELD_NUMBERS, false, container_plan, additional_groups, NULL),
+    RULE(CONTAINER_STOP_SIGNAL, FIELD_NUMBER, false, container_plan, stop_signal, NULL),
+    RULE(CONTAINER_GRACE_PERIOD, FIELD_NUMBER, true, container_plan, grace_period, NULL),
+    RULE(CONTAINER_RESTART_POLICY, FIELD_TEXT, true, container_plan, restart_policy_text, NULL),
+    RULE(CONTAINER_MOUNT, FIELD_FORMS, false, container_plan, mounts, &mount_form),
+    RULE(CONTAINER_CAPABILITY, FIELD_NUMBERS, false, container_plan, capabilities, NULL),
+    RULE(CONTAINER_READONLY_ROOTFS, FIELD_FLAG, false, container_plan, readonly_rootfs, NULL),
+    RULE(CONTAINER_NO_NEW_PRIVILEGES, FIELD_FLAG, false, container_plan, no_new_privileges, NULL),
+    RULE(CONTAINER_PRIVILEGED, FIELD_FLAG, false, container_plan, privileged, NULL),
+    RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
+    RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
+};
+static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
+
+static const struct rule plan_rules[] = {
+    RULE(PLAN_HOSTNAME, FIELD_TEXT, true, launch_plan, hostname, NULL),
+    RULE(PLAN_HOSTS, FIELD_BYTES, false, launch_plan, hosts, NULL),
+    RULE(PLAN_RESOLV_CONF, FIELD_BYTES, false, launch_plan, resolv_conf, NULL),
+    RULE(PLAN_INTERFACE, FIELD_FORMS, false, launch_plan, interfaces, &interface_form),
+    RULE(PLAN_VOLUME, FIELD_FORMS, false, launch_plan, volumes, &volume_form),
+    RULE(PLAN_CONTAINER, FIELD_FORMS, true, launch_plan, containers, &container_form),
+    RULE(PLAN_SCRATCH, FIELD_FLAG, true, launch_plan, scratch, NULL),
+};
+static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);
+
+int plan_body_size(const uint8_t *header, size_t *size, struct error *error) {
+    if (memcmp(header, PLAN_MAGIC, 8))
+        return fail(error, "plan: this is not a launch plan");
+    if (get_u32(header + 8) != PLAN_VERSION)
+        return fail(error, "plan: version %u, hyperstart understands %d", get_u32(header + 8), PLAN_VERSION);
+    if (get_u32(header + 12) > PLAN_MAX_SIZE)
+        return fail(error, "plan: too long");
+    if (get_u32(header + 20))
+        return fail(error, "plan: the reserved number is not 0");
+    *size = get_u32(header + 12);
+    return 0;
+}
+
+int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error) {
+    size_t size;
+    if (plan_body_size(header, &size, error) < 0)
+        return -1;
+    if (crc32(0, body, size) != get_u32(header + 16))
+        return fail(error, "plan: the checksum is wrong");
+    memset(plan, 0, sizeof *plan);
+    return form_parse(&plan_form, body, size, plan, arena, error);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The launch plan as hyperstart holds it. Everything was checked: names are safe as path components, references exist. */
+#ifndef LAUNCH_PLAN_H
+#define LAUNCH_PLAN_H
+
+#include "fields.h"
+
+struct interface_plan {
+    char *mac;
+    struct texts addresses, gateways;
+    uint64_t mtu; /* 0: the device's own */
+};
+
+enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
+
+struct volume_plan {
+    char *name, *kind_text;
+    enum volume_kind kind;
+    uint64_t size; /* 0: the kernel's default */
+};
+
+struct mount_plan {
+    char *volume_name, *target, *subpath;
+    bool readonly, copy_up;
+    const struct volume_plan *volume;
+};
+
+enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
+struct container_plan {
+    char *name, *rootfs;
+    struct texts argv, env;
+    char *workdir, *user;
+    struct numbers additional_groups;
+    uint64_t stop_signal, grace_period; /* the latter in seconds */
+    char *restart_policy_text;
+    enum restart_policy restart_policy;
+    struct {
+        struct mount_plan *items;
+        size_t count;
+    } mounts;
+    struct numbers capabilities;
+    bool readonly_rootfs, no_new_privileges, privileged, tty, open_stdin;
+};
+
+struct launch_plan {
+    char *hostname;
+    struct bytes hosts, resolv_conf;
+    struct {
+        struct interface_plan *items;
+        size_t count;
+    } interfaces;
+    struct {
+        struct volume_plan *items;
+        size_t count;
+    } volumes;
+    struct {
+        struct container_plan *items;
+        size_t count;
+    } containers;
+    bool scratch;
+};
+
+/* The size of the body that `header` (PLAN_HEADER_SIZE bytes) announces. */
+int plan_body_size(const uint8_t *header, size_t *size, struct error *error);
+
+/* `body` is changed and belongs to the plan from now on. */
+int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error);
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "network.h"
+
+#include "address.h"
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct request {
+    union {
+        struct nlmsghdr header;
+        char space[256];
+    };
+};
+
+static void *begin(struct request *request, uint16_t type, uint16_t flags, size_t body) {
+    memset(request, 0, sizeof *request);
+    request->header = (struct nlmsghdr){.nlmsg_len = (uint32_t)NLMSG_LENGTH(body), .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags};
+    return NLMSG_DATA(&request->header);
+}
+
+static void attribute(struct request *request, uint16_t type, const void *data, size_t size) {
+    struct rtattr *place = (struct rtattr *)(void *)(request->space + NLMSG_ALIGN(request->header.nlmsg_len));
+    place->rta_type = type;
+    place->rta_len = (uint16_t)RTA_LENGTH(size);
+    memcpy(RTA_DATA(place), data, size);
+    request->header.nlmsg_len = (uint32_t)(NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(place->rta_len));
+}
+
+/* Sends, and reads the kernel's verdict into errno. */
+static int ask(struct request *request) {
+    union {
+        struct nlmsghdr header;
+        char space[1024];
+    } answer;
+    CLOSING fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0 || send(fd, request, request->header.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof answer, 0) < (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+        return -1;
+    int verdict = ((struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
+    if (answer.header.nlmsg_type != NLMSG_ERROR || (verdict && verdict != -EEXIST)) {
+        errno = answer.header.nlmsg_type == NLMSG_ERROR ? -verdict : EPROTO;
+        return -1;
+    }
+    return 0;
+}
+
+static int link_up(unsigned interface, uint32_t mtu) {
+    struct request request;
+    struct ifinfomsg *link = begin(&request, RTM_NEWLINK, 0, sizeof *link);
+    link->ifi_index = (int)interface;
+    link->ifi_flags = link->ifi_change = IFF_UP;
+    if (mtu)
+        attribute(&request, IFLA_MTU, &mtu, sizeof mtu);
+    return ask(&request);
+}
+
+static int add_address(unsigned interface, const struct address *address) {
+    struct request request;
+    struct ifaddrmsg *message = begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof *message);
+    message->ifa_family = (uint8_t)address->family;
+    message->ifa_prefixlen = address->prefix;
+    message->ifa_index = interface;
+    /* A static address is nobody else's: usable at once instead of after a second of asking around. */
+    message->ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0;
+    attribute(&request, IFA_LOCAL, address->bytes, address->size);
+    attribute(&request, IFA_ADDRESS, address->bytes, address->size);
+    return ask(&request);
+}
+
+static int add_default_route(unsigned interface, const struct address *gateway) {
+    struct request request;
+    struct rtmsg *route = begin(&request, RTM_NEWROUTE, NLM_F_CREATE, sizeof *route);
+    route->rtm_family = (uint8_t)gateway->family;
+    route->rtm_table = RT_TABLE_MAIN;
+    route->rtm_protocol = RTPROT_STATIC;
+    route->rtm_scope = RT_SCOPE_UNIVERSE;
+    route->rtm_type = RTN_UNICAST;
+    attribute(&request, RTA_GATEWAY, gateway->bytes, gateway->size);
+    attribute(&request, RTA_OIF, &interface, sizeof interface);
+    return ask(&request);
+}
+
+int loopback_up(struct error *error) { return link_up(if_nametoindex("lo"), 0) < 0 ? fail_errno(error, "the loopback interface") : 0; }
+
+static unsigned find_interface(const char *mac) {
+    unsigned found = 0;
+    DIR *entries = opendir("/sys/class/net");
+    if (!entries)
+        return 0;
+    for (struct dirent *entry; !found && (entry = readdir(entries));) {
+        char path[320], word[32];
+        snprintf(path, sizeof path, "/sys/class/net/%s/address", entry->d_name);
+        if (entry->d_name[0] != '.' && word_read(path, word, sizeof word) == 0 && !strcasecmp(word, mac))
+            found = if_nametoindex(entry->d_name);
+    }
+    closedir(entries);
+    return found;
+}
+
+int interface_configure(const struct interface_plan *plan, struct error *error) {
+    unsigned interface = find_interface(plan->mac);
+    struct address address;
+    if (!interface)
+        return 1;
+    if (link_up(interface, (uint32_t)plan->mtu) < 0)
+        return fail_errno(error, "interface %s", plan->mac);
+    for (size_t index = 0; index < plan->addresses.count; index++)
+        if (address_parse(plan->addresses.items[index], true, &address) < 0 || add_address(interface, &address) < 0)
+            return fail_errno(error, "interface %s: address %s", plan->mac, plan->addresses.items[index]);
+    for (size_t index = 0; index < plan->gateways.count; index++)
+        if (address_parse(plan->gateways.items[index], false, &address) < 0 || add_default_route(interface, &address) < 0)
+            return fail_errno(error, "interface %s: gateway %s", plan->mac, plan->gateways.items[index]);
+    return 0;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The pod: its plan, its containers, its phase. */
+#ifndef POD_H
+#define POD_H
+
+#include "container.h"
+
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_STOPPING, POD_SUCCEEDED, POD_FAILED };
+
+struct pod {
+    bool planned;
+    struct launch_plan plan;
+    struct container *containers; /* as many as the plan has, in its order */
+    enum pod_phase phase;
+    char message[sizeof(struct error)];
+    unsigned changes; /* counts, so that watchers know */
+    bool broken;      /* the plan could not be carried out */
+};
+extern struct pod pod;
+
+/* Reads the plan when its disk (or, in a test, file) is there. */
+int pod_load(const char *path, struct error *error);
+/* Goes on with what has become possible: devices have come. */
+void pod_progress(void);
+/* The end of the pod because nothing better can be done. */
+void pod_break(const char *message);
+
+void pod_stop(const char *cause, int64_t grace_period);
+/* A child of PID 1 ended. False: it is none of the containers' main processes. */
+bool pod_reaped(pid_t pid, int wait_status);
+/* After every batch of events. */
+void pod_settle(void);
+bool pod_is_over(void);
+
+struct container *pod_container(const char *name);
+void pod_status(struct writer *writer);
+
+#endif

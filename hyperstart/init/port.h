@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The control ports: each serves one client at a time, with a parser, a buffer of answers and exec sessions of its own. */
+#ifndef PORT_H
+#define PORT_H
+
+#include "loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct port {
+    struct source source;
+    bool socket; /* in a test: a client that is gone does not come back */
+    uint8_t *in, *out;
+    size_t in_end, out_begin, out_end;
+    bool watched;
+    uint32_t watch_id;
+    unsigned changes_told;
+    unsigned sessions; /* how many execs there are (session.c) */
+};
+
+/* `fd` is a virtio port, or in a test a connected socket; non-blocking. */
+void port_add(int fd, bool socket);
+/* After every batch of events. */
+void ports_settle(void);
+/* For the very end: waits, within reason, until the clients have their last answers. */
+void ports_finish(void);
+
+/* For a port's sessions. Space for a payload of up to `size` bytes, leaving enough for answers; NULL: there is none now. */
+uint8_t *port_reserve(struct port *port, size_t size);
+size_t port_room(const struct port *port);
+/* Sends what was put there. */
+void port_commit(struct port *port, uint8_t type, uint32_t id, size_t size);
+/* Answers, always with room. */
+void port_send_number(struct port *port, uint8_t type, uint32_t id, uint64_t number);
+void port_send_fields(struct port *port, uint8_t type, uint32_t id, uint16_t tag, uint64_t number, uint16_t second_tag, uint64_t second);
+void port_send_error(struct port *port, uint32_t id, const char *message, int code);
+
+#endif

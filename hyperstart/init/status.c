@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The pod's status as the fields of a STATUS frame. */
+#include "control.h"
+#include "pod.h"
+
+static void write_container(struct writer *writer, const struct container *container) {
+    static const char *const states[] = {[CONTAINER_WAITING] = "waiting",
+                                         [CONTAINER_STARTING] = "waiting",
+                                         [CONTAINER_RUNNING] = "running",
+                                         [CONTAINER_ENDING] = "running",
+                                         [CONTAINER_TERMINATED] = "terminated"};
+    size_t begin = write_begin(writer, STATUS_CONTAINER);
+    write_text(writer, STATUS_CONTAINER_NAME, container->plan->name);
+    write_text(writer, STATUS_CONTAINER_STATE, states[container->state]);
+    write_text(writer, STATUS_CONTAINER_REASON, container->reason);
+    write_text(writer, STATUS_CONTAINER_MESSAGE, container->message);
+    if (container->pid && container->state == CONTAINER_RUNNING)
+        write_number(writer, STATUS_CONTAINER_PID, (uint64_t)container->pid);
+    if (container->ended)
+        write_number(writer, STATUS_CONTAINER_EXIT_CODE, (uint64_t)container->exit_code);
+    if (container->ended && container->signal)
+        write_number(writer, STATUS_CONTAINER_SIGNAL, (uint64_t)container->signal);
+    write_number(writer, STATUS_CONTAINER_RESTART_COUNT, container->restarts);
+    if (container->started)
+        write_number(writer, STATUS_CONTAINER_STARTED_AT, container->started_at);
+    if (container->ended)
+        write_number(writer, STATUS_CONTAINER_FINISHED_AT, container->finished_at);
+    write_end(writer, begin);
+}
+
+void pod_status(struct writer *writer) {
+    static const char *const phases[] = {
+        [POD_PENDING] = "Pending", [POD_RUNNING] = "Running", [POD_STOPPING] = "Stopping", [POD_SUCCEEDED] = "Succeeded", [POD_FAILED] = "Failed"};
+    write_text(writer, STATUS_PHASE, phases[pod.phase]);
+    write_text(writer, STATUS_MESSAGE, pod.message);
+    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
+        write_container(writer, &pod.containers[index]);
+}

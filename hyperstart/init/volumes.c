@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "volumes.h"
+
+#include "copy.h"
+#include "files.h"
+#include "machine.h"
+#include "syscalls.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+/* The volume's directory is never a mount point itself, so that a filled copy can be renamed over it. */
+static const char *parent_path(const struct volume_plan *volume) {
+    return volume->kind == VOLUME_TMPFS ? state_path("tmpfs/%s", volume->name) : state_path("scratch/volumes");
+}
+
+static const char *entry_name(const struct volume_plan *volume) { return volume->kind == VOLUME_TMPFS ? "volume" : volume->name; }
+
+int volumes_prepare(const struct launch_plan *plan, struct error *error) {
+    for (size_t index = 0; index < plan->volumes.count; index++) {
+        const struct volume_plan *volume = &plan->volumes.items[index];
+        const char *parent = parent_path(volume);
+        char options[64] = "mode=755";
+        if (directories_make(parent, 0755) < 0)
+            return fail_errno(error, "volume %s", volume->name);
+        if (volume->size)
+            snprintf(options, sizeof options, "mode=755,size=%llu", (unsigned long long)volume->size);
+        if (volume->kind == VOLUME_TMPFS && mount("tmpfs", parent, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+            return fail_errno(error, "volume %s", volume->name);
+        CLOSING directory = open(parent, O_PATH | O_CLOEXEC);
+        /* As Kubernetes makes an emptyDir: whoever a container runs as may write. */
+        if (mkdirat(directory, entry_name(volume), 0777) < 0) {
+            if (errno != EEXIST)
+                return fail_errno(error, "volume %s", volume->name);
+        } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
+            return fail_errno(error, "volume %s", volume->name);
+        }
+    }
+    return 0;
+}
+
+static bool is_empty(int directory) {
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+    bool empty = entries;
+    for (struct dirent *entry; empty && (entry = readdir(entries));)
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    if (entries)
+        closedir(entries);
+    return empty;
+}
+
+static int remove_tree(int parent, const char *name) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = directory < 0 ? NULL : fdopendir(directory);
+    if (!entries)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            remove_tree(directory, entry->d_name);
+    closedir(entries);
+    return unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/*
+ * Fills an empty volume with what the image has at the target. The copy is made aside and renamed over the empty directory: whoever is interrupted
+ * leaves an empty volume, never a half. Containers that share the volume start at the same time: one of them copies, the others wait.
+ */
+static int fill(const struct mount_plan *mount, int parent, int root, struct error *error) {
+    const char *name = entry_name(mount->volume);
+    char aside[NAME_MAX + 1];
+    snprintf(aside, sizeof aside, ".%s.copy", name);
+    CLOSING lock = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) < 0)
+        return fail_errno(error, "volume %s", mount->volume->name);
+    CLOSING volume = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLOSING place = path_open(root, mount->target, MAKE_NOTHING);
+    CLOSING image = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (volume < 0 || image < 0 || !is_empty(volume))
+        return 0;
+    if (remove_tree(parent, aside) < 0 || mkdirat(parent, aside, 0755) < 0)
+        return fail_errno(error, "volume %s", mount->volume->name);
+    CLOSING copy = openat(parent, aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct error cause;
+    if (copy < 0 || tree_copy(image, copy, &cause) < 0)
+        return fail(error, "volume %s: copying %.200s: %.200s", mount->volume->name, mount->target, copy < 0 ? strerror(errno) : cause.text);
+    if (renameat(parent, aside, parent, name) < 0)
+        return fail_errno(error, "volume %s", mount->volume->name);
+    return 0;
+}
+
+int volume_mount(const struct mount_plan *mount, int root, struct error *error) {
+    const struct volume_plan *volume = mount->volume;
+    CLOSING parent = open(parent_path(volume), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return fail_errno(error, "volume %s", volume->name);
+    if (mount->copy_up && fill(mount, parent, root, error) < 0)
+        return -1;
+    CLOSING whole = openat(parent, entry_name(volume), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CLOSING part = whole < 0 ? -1 : path_open(whole, mount->subpath, MAKE_DIRECTORY);
+    struct stat status;
+    if (part < 0 || fstat(part, &status) < 0)
+        return fail_errno(error, "volume %s: %s", volume->name, mount->subpath);
+    if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+        return fail(error, "volume %s: %s is neither a directory nor a file", volume->name, mount->subpath);
+    CLOSING target = path_open(root, mount->target, S_ISDIR(status.st_mode) ? MAKE_DIRECTORY : MAKE_FILE);
+    CLOSING tree = target < 0 ? -1 : sys_open_tree(part, "", X_OPEN_TREE_CLONE | O_CLOEXEC | X_AT_EMPTY_PATH);
+    struct mount_attributes attributes = {.set = X_MOUNT_ATTR_NODEV | (mount->readonly ? X_MOUNT_ATTR_RDONLY : 0)};
+    if (tree < 0 || sys_mount_setattr(tree, 0, &attributes) < 0 || sys_move_mount(tree, target) < 0)
+        return fail_errno(error, "mounting volume %s at %s", volume->name, mount->target);
+    return 0;
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* A volume is a directory that containers mount parts of: scratch/volumes/NAME, or tmpfs/NAME/volume. */
+#ifndef VOLUMES_H
+#define VOLUMES_H
+
+#include "launch_plan.h"
+
+/* Once, by PID 1: all containers see one and the same. */
+int volumes_prepare(const struct launch_plan *plan, struct error *error);
+/* In a container that is being made: `root` is its root directory. */
+int volume_mount(const struct mount_plan *mount, int root, struct error *error);
+
+#endif
