@@ -7,9 +7,11 @@ import contextlib
 import json
 import os
 import subprocess
+from typing import BinaryIO
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets, state_dir_of
 
 _DEFINITION = "qemu.json"
@@ -31,25 +33,30 @@ class Direct(Supervisor):
         return (state_dir_of(self.host, name) / _DEFINITION).is_file()
 
     def start(self, unit: Unit) -> None:
-        uid, gid = self.host.qemu_ids()
-        kvm = self.host.kvm_gid()
-        root = os.geteuid() == 0
         with (unit.state_dir / LOG).open("wb") as log:
-            process = subprocess.Popen(
-                [_command.find(unit.argv[0]), *unit.argv[1:]],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env={"PATH": _command.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
-                umask=0o077,
-                start_new_session=True,
-                # Its groups are exactly those that it needs; only root can choose them.
-                user=uid if root else None,
-                group=gid if root else None,
-                extra_groups=[group for group in (kvm,) if group is not None] if root else None,
-            )
+            process = spawn(self.host, unit.argv, log)
         await_sockets(unit, ended=lambda: process.poll() is not None)
 
     def undefine(self, name: str) -> None:
         (state_dir_of(self.host, name) / _DEFINITION).unlink(missing_ok=True)
+
+
+def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start QEMU as the unprivileged user, in a session of its own, so that it outlives its starter. log: gets what it says."""
+    uid, gid = host.qemu_ids()
+    kvm = host.kvm_gid()
+    root = os.geteuid() == 0
+    return subprocess.Popen(
+        [_command.find(argv[0]), *argv[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        env={"PATH": _command.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
+        umask=0o077,
+        start_new_session=True,
+        # Its groups are exactly those that it needs; only root can choose them.
+        user=uid if root else None,
+        group=gid if root else None,
+        extra_groups=[group for group in (kvm,) if group is not None] if root else None,
+    )
