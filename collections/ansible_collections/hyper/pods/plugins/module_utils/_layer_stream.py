@@ -10,8 +10,8 @@ import subprocess
 import threading
 import zlib
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command
 
@@ -87,7 +87,8 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _decompressed(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    # Unbuffered: zstd reads from the descriptor's own position.
+    with path.open("rb", buffering=0) as file:
         magic = file.read(8)
         file.seek(0)
         if magic.startswith(_GZIP):
@@ -102,7 +103,7 @@ def _decompressed(path: Path) -> Iterator[bytes]:
                 yield chunk
 
 
-def _gzip(file: BinaryIO) -> Iterator[bytes]:
+def _gzip(file: FileIO) -> Iterator[bytes]:
     """One gzip member or several; zeros may follow the last."""
     member = zlib.decompressobj(wbits=31)
     pending = b""
@@ -130,7 +131,7 @@ def _gzip(file: BinaryIO) -> Iterator[bytes]:
         raise StreamError(f"is no valid gzip stream: {error}") from None
 
 
-def _zstd(file: BinaryIO) -> Iterator[bytes]:
+def _zstd(file: FileIO) -> Iterator[bytes]:
     """Through the zstd command: Python's standard library has no zstd before 3.14."""
     program = _command.find("zstd")
     with subprocess.Popen([program, "-dcq"], stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"LC_ALL": "C"}) as process:

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+
+from tests.support.registry import registry, secure_registry
+
+__all__ = ["registry", "secure_registry"]
+
+
+@pytest.fixture(autouse=True)
+def _root() -> None:
+    assert os.geteuid() == 0, "these tests make devices and owners: run them as root"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    # nobody: an account that every system has stands in for QEMU's.
+    return Host(tmp_path / "state", tmp_path / "run", "nobody")
+
+
+@pytest.fixture
+def store(host: Host) -> ImageStore:
+    return ImageStore(host)
