@@ -122,6 +122,7 @@ static void forget_client(struct port *port) {
 }
 
 static void serve(struct port *port, struct frame *frame) {
+    port->greeted = frame->type == FRAME_HELLO;
     switch (frame->type) {
     case FRAME_HELLO:
         if (frame->size != HELLO_SIZE) {
@@ -156,9 +157,14 @@ static void serve(struct port *port, struct frame *frame) {
     }
 }
 
-/* The client went away. What it had been sent or had begun to send is void. */
+/*
+ * The client went away. What it had been sent or had begun to send is void. The kernel may tell so only when the greeting of the next client has been
+ * read already, since requests and connections come by different queues: then the answer to that greeting has to stay.
+ */
 static void disconnect(struct port *port) {
     forget_client(port);
+    if (port->greeted && port->out && !port->socket)
+        return;
     port->in_end = port->out_begin = port->out_end = 0;
     free(port->in);
     free(port->out);

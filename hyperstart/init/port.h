@@ -14,6 +14,7 @@ struct port {
     bool socket; /* in a test: a client that is gone does not come back */
     uint8_t *in, *out;
     size_t in_end, out_begin, out_end;
+    bool greeted; /* HELLO was the last request */
     bool watched;
     uint32_t watch_id;
     unsigned changes_told;
