@@ -211,7 +211,7 @@ class _Run:
                 raise self._no_hosts()
         if self.status == "canceled":
             raise Cancelled("the operation was cancelled", remedy="Run it again: it goes on from what is there")
-        if self.status != "successful" and not failures:
+        if self.status != "successful" and not failures and not results:
             words = _last_words(self.events)
             if "no hosts to target" in words:
                 raise self._no_hosts()

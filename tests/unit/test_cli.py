@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: which words become which variables of which playbook, what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
+
+from hyperstart import _ansible, api, cli
+from hyperstart.errors import HostFailure
+
+POD = {
+    "name": "web",
+    "phase": "Running",
+    "ip": "10.0.2.15",
+    "accelerator": "tcg",
+    "ports": ["127.0.0.1:8080->80/tcp"],
+    "createdAt": "2026-01-01T00:00:00Z",
+    "containers": [
+        {"name": "nginx", "image": "nginx:1", "state": "running", "exitCode": None, "restartCount": 0},
+        {"name": "job", "image": "busybox", "state": "terminated", "exitCode": 3, "restartCount": 2, "reason": "Error"},
+    ],
+    "timings": {"images": 0.21, "boot": 3.04},
+}
+
+
+class Stage:
+    """Stands in for Ansible: keeps what a playbook was called with, gives back what a test wrote down."""
+
+    def __init__(self) -> None:
+        self.playbook = ""
+        self.variables: dict[str, Any] = {}
+        self.options: Mapping[str, Any] = {}
+        self.calls: list[str] = []
+        self.results: list[tuple[str, str, dict[str, Any]]] = []
+        self.failures: list[HostFailure] = []
+
+    def run(self, playbook: str, variables: Mapping[str, Any], options: Any) -> _ansible.Play:
+        self.playbook, self.options = playbook, options
+        self.variables = {key: value for key, value in variables.items() if value is not None}
+        self.calls.append(playbook)
+        return _ansible.Play(tuple(_ansible.HostValues(*result) for result in self.results), tuple(self.failures), ())
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    result = Stage()
+    result.results = [("localhost", "pod", {"changed": True, "pods": [POD], "actions": [{"pod": "web", "action": "start", "reason": "it was stopped"}]})]
+    monkeypatch.setattr(api, "run_playbook", result.run)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest's own process keeps its handlers
+    monkeypatch.setattr(api, "generated_name", lambda images: f"{definitions.container_name(images[0])}-x7k2b")
+    return result
+
+
+def hyper(words: str | list[str]) -> int:
+    try:
+        return cli.main(words.split() if isinstance(words, str) else words)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def pod_of(stage: Stage) -> dict[str, Any]:
+    (pod,) = stage.variables["pods"]
+    return dict(pod)
+
+
+@pytest.mark.parametrize(
+    ("words", "images", "args"),
+    [
+        ("run nginx", ["nginx"], None),
+        ("run -p nginx rails logstash", ["nginx", "rails", "logstash"], None),
+        ("run -p nginx rails --name web", ["nginx", "rails"], None),
+        ("run -p --name web nginx rails --memory 1G", ["nginx", "rails"], None),
+        ("run -p nginx --memory 1G rails --cpus 2 job", ["nginx", "rails", "job"], None),
+        ("run busybox echo hello", ["busybox"], ["echo", "hello"]),
+        ("run --name web busybox ls --name -l", ["busybox"], ["ls", "--name", "-l"]),
+        ("run busybox -- ls -l", ["busybox"], ["ls", "-l"]),
+        ("run busybox -c -- x", ["busybox"], ["-c", "--", "x"]),
+    ],
+)
+def test_run_takes_images_and_a_command(stage: Stage, words: str, images: list[str], args: list[str] | None) -> None:
+    assert hyper(words) == 0
+    pod = pod_of(stage)
+    assert [container["image"] for container in pod["spec"]["containers"]] == images
+    assert pod["spec"]["containers"][0].get("args") == args
+    assert pod["metadata"]["name"] == ("web" if "--name web" in words else f"{definitions.container_name(images[0])}-x7k2b")
+    assert stage.playbook == "run_pod.yml"
+    assert stage.variables["pod_conflict"] == "refuse"
+
+
+def test_run_hands_on_every_option(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "{{ x }}")
+    words = "run --cpus 2 --memory 512M --env A=1 --env SECRET --publish 8080:80 --label tier=front --replace --pull always --timeout 5"
+    assert hyper(words + " --authfile /a --tls-verify false --inventory h1,h2 -i h3, --limit h1 --check --diff nginx") == 0
+    pod = pod_of(stage)
+    assert pod["spec"]["resources"] == {"limits": {"cpu": "2", "memory": "512Mi"}}
+    assert pod["spec"]["containers"][0]["env"] == [{"name": "A", "value": "1"}, {"name": "SECRET", "value": "{{ x }}"}]
+    assert pod["spec"]["containers"][0]["ports"][0]["hostPort"] == 8080
+    assert pod["metadata"]["labels"] == {"tier": "front"}
+    del stage.variables["pods"]
+    assert stage.variables == {"pod_conflict": "converge", "pod_pull": "always", "pod_wait_timeout": 5, "pod_authfile": "/a", "pod_tls_verify": False}
+    assert (stage.options["inventory"], stage.options["limit"], stage.options["check"], stage.options["diff"]) == (["h1,h2", "h3,"], "h1", True, True)
+
+
+def test_run_takes_manifests_from_files_and_standard_input(stage: Stage, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{name: a, image: a}]}\n"
+    (tmp_path / "pod.yaml").write_text(text % "one" + "---\n" + text % "two")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text % "three"))
+    assert hyper(["run", "-f", str(tmp_path / "pod.yaml"), "-f", "-"]) == 0
+    assert [pod["metadata"]["name"] for pod in stage.variables["pods"]] == ["one", "two", "three"]
+    assert stage.variables["pod_conflict"] == "converge"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("", "required: COMMAND"),
+        ("run", "name an image, or a file with -f"),
+        ("run -p", "name an image"),
+        ("run -f pod.yaml nginx", "-f takes the images from the file"),
+        ("run --name web -f pod.yaml", "--name goes with images"),
+        ("run -f /nowhere.yaml", "/nowhere.yaml: cannot be read: no such file or directory"),
+        ("run --publish 80 nginx", "publish: 80 is not a published port. Write [IP:]HOST_PORT"),
+        ("run --memory much nginx", "memory: much is not an amount of memory. Write a number and a unit"),
+        ("run --memory 1M nginx", "memory"),
+        ("run --cpus 0 nginx", "cpus: 0 is not a number of CPUs"),
+        ("run --env NO_SUCH_VARIABLE nginx", "there is no such variable in the environment"),
+        ("run --name Web nginx", "metadata.name: "),
+        ("run --label a=/ nginx", "metadata.labels"),
+        ("run --nam web nginx", "unrecognized arguments"),
+        ("exec", "name a pod"),
+        ("exec web", "give a command, for example: hyper exec web -- ps"),
+        ("exec -- ps", "name a pod"),
+        ("exec web --nonsense -- ps", "nonsense"),
+        ("stop", "required: POD"),
+        ("pull", "required: IMAGE"),
+        ("nonsense", "invalid choice"),
+    ],
+)
+def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hyper(words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert stage.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "playbook", "variables"),
+    [
+        ("list", "list_pods.yml", {}),
+        ("ps", "list_pods.yml", {}),
+        ("stop web shop --grace-period 3", "stop_pod.yml", {"pod_names": ["web", "shop"], "pod_grace_period": 3}),
+        ("start web --timeout 9", "start_pod.yml", {"pod_names": ["web"], "pod_wait_timeout": 9}),
+        ("restart web --grace-period 0", "restart_pod.yml", {"pod_names": ["web"], "pod_grace_period": 0}),
+        ("rm web", "remove_pod.yml", {"pod_names": ["web"]}),
+        ("logs web", "pod_logs.yml", {"pod_name": "web"}),
+        ("logs web nginx --tail 5", "pod_logs.yml", {"pod_name": "web", "pod_container": "nginx", "pod_tail": 5}),
+        ("images", "list_images.yml", {}),
+        ("pull nginx redis:7", "pull_image.yml", {"image_names": ["nginx", "redis:7"], "pod_pull": "always"}),
+        ("pull --pull missing nginx", "pull_image.yml", {"image_names": ["nginx"], "pod_pull": "missing"}),
+        ("info", "host_info.yml", {}),
+        ("prepare -e a=b", "prepare_host.yml", {"a": "b"}),
+    ],
+)
+def test_each_command_runs_its_playbook(stage: Stage, words: str, playbook: str, variables: dict[str, Any]) -> None:
+    assert hyper(words) == 0
+    assert (stage.playbook, stage.variables) == (playbook, variables)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (["exec", "web", "--", "ps", "-e"], {"pod_command": ["ps", "-e"]}),
+        (["exec", "web", "ps", "-e"], {"pod_command": ["ps", "-e"]}),
+        (["exec", "web", "-c", "nginx", "--", "ps", "-c", "x"], {"pod_command": ["ps", "-c", "x"], "pod_container": "nginx"}),
+        (
+            ["exec", "-c", "nginx", "-u", "1:2", "web", "-e", "A=1", "--", "ps"],
+            {"pod_command": ["ps"], "pod_container": "nginx", "pod_user": "1:2", "pod_env": {"A": "1"}},
+        ),
+        (["exec", "web", "-w", "/", "--timeout", "5", "--", "--", "x"], {"pod_command": ["--", "x"], "pod_workdir": "/", "pod_timeout": 5}),
+    ],
+)
+def test_exec_tells_its_own_options_from_the_commands(stage: Stage, words: list[str], variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"in\0put"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    stage.results = [("localhost", "pod_exec", {"rc": 0, "stdout_base64": "", "stderr_base64": ""})]
+    assert hyper(words) == 0
+    assert stage.variables == {"pod_name": "web", "pod_stdin_base64": base64.b64encode(b"in\0put").decode(), **variables}
+
+
+def test_exec_gives_output_byte_for_byte_and_the_commands_exit_code(
+    stage: Stage, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    values = {"rc": 42, "stdout_base64": base64.b64encode(b"\xff\0out").decode(), "stderr_base64": base64.b64encode(b"err").decode()}
+    stage.results = [("localhost", "pod_exec", values)]
+    assert hyper("exec web -- cat") == 42
+    assert capfdbinary.readouterr() == (b"\xff\0out", b"err")
+
+
+def test_list_reads_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("localhost", "pod_info", {"pods": [POD, {**POD, "name": "a-long-name", "phase": "Stopped", "ip": "", "ports": [], "createdAt": None}]})]
+    assert hyper("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["NAME", "PHASE", "RUNNING", "IP", "PORTS", "AGE"]
+    assert lines[1].split()[:5] == ["web", "Running", "1/2", "10.0.2.15", "127.0.0.1:8080->80/tcp"]
+    assert lines[2].split() == ["a-long-name", "Stopped", "1/2", "-", "-", "-"]
+    assert lines[0].index("PHASE") == lines[1].index("Running") == lines[2].index("Stopped")
+
+
+def test_list_names_the_hosts_when_there_are_several(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("kvm1", "pod_info", {"pods": [POD]}), ("kvm2", "pod_info", {"pods": [POD]})]
+    assert hyper("list -i kvm1,kvm2") == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["HOST", "kvm1", "kvm2"]
+
+
+def test_list_json_is_a_list_of_pods_and_nothing_else(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hyper("list --json") == 0
+    (pod,) = json.loads(capsys.readouterr().out)
+    assert {"name": "web", "host": "localhost", "phase": "Running", "ip": "10.0.2.15"}.items() <= pod.items()
+    assert {"name": "job", "image": "busybox", "state": "terminated", "exitCode": 3, "restartCount": 2}.items() <= pod["containers"][1].items()
+
+
+def test_list_shows_the_hosts_that_answered_and_fails_for_the_other(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("kvm1", "pod_info", {"pods": [POD]})]
+    stage.failures = [HostFailure("kvm2", "Failed to connect", unreachable=True)]
+    assert hyper("list -i kvm1,kvm2") == 1
+    captured = capsys.readouterr()
+    assert "web" in captured.out
+    assert captured.err == "hyper: kvm2: Failed to connect\n"
+
+
+def test_run_ends_with_the_pods_containers_address_acceleration_and_times(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hyper("run --name web nginx") == 0
+    out = capsys.readouterr().out
+    assert "Pod web: Running, 10.0.2.15, 127.0.0.1:8080->80/tcp, emulated, without KVM (why: hyper info)" in out
+    assert "  nginx      nginx:1  running                          0\n" in out
+    assert "  job        busybox  terminated (exit code 3, Error)  2\n" in out
+    assert "in all: images 0.2 s, boot 3.0 s\n" in out
+
+
+def test_a_change_is_told_for_each_pod(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hyper("start web shop") == 0
+    assert capsys.readouterr().out == "web: started (it was stopped)\nshop: nothing to do\n"
+    assert hyper("start web shop --check") == 0
+    assert capsys.readouterr().out == "web: would start (it was stopped)\nshop: nothing to do\n"
+
+
+def test_a_diff_shows_definitions_as_yaml(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results[0][2]["diff"] = {"before": {"web": {"image": "a:1", "n": 1}}, "after": {"web": {"image": "a:2", "n": 1}}}
+    assert hyper("run --check --diff --name web nginx") == 0
+    assert "--- web (before)\n+++ web (after)\n@@ -1,2 +1,2 @@\n-image: a:1\n+image: a:2\n n: 1\n" in capsys.readouterr().out
+
+
+def test_logs_name_the_containers_when_several_wrote(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"time": "t", "stream": "stdout", "container": "nginx", "message": "GET /"}
+    log = {"pod": "web", "lines": [line, {**line, "container": "db", "message": "ready"}]}
+    stage.results = [("localhost", "pod_info", {"logs": [log]})]
+    assert hyper("logs web") == 0
+    assert capsys.readouterr().out == "nginx | GET /\ndb    | ready\n"
+    log["lines"] = [line]
+    assert hyper("logs web nginx") == 0
+    assert capsys.readouterr().out == "GET /\n"
+
+
+def test_images_and_info_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("localhost", "pod_info", {"images": [{"name": "nginx:1", "id": "sha256:" + "ab" * 32, "digest": "", "size": 4_404_019}]})]
+    assert hyper("images") == 0
+    assert capsys.readouterr().out == "NAME     ID            SIZE\nnginx:1  abababababab  4.2 MiB\n"
+    stage.results = [
+        ("localhost", "pod_info", {"host": {"hostname": "kvm1", "qemu": None, "accelerator": "tcg", "acceleratorReason": "no /dev/kvm", "memoryMiB": 2048}})
+    ]
+    assert hyper("info") == 0
+    out = capsys.readouterr().out
+    assert "Acceleration: tcg: no /dev/kvm\n" in out
+    assert "not installed (run: hyper prepare)" in out
+
+
+@pytest.mark.parametrize("command", ["list", "images"])
+def test_nothing_to_list_names_the_next_step(stage: Stage, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("localhost", "pod_info", {"pods": [], "images": []})]
+    assert hyper(command) == 0
+    assert capsys.readouterr().out in {"No pods. Run one: hyper run IMAGE\n", "No images. Pull one: hyper pull IMAGE\n"}
+
+
+def test_a_failure_on_this_machine_is_the_modules_own_message(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results, stage.failures = [], [HostFailure("localhost", "image nosuch:1: not found. Check its name", "ImageNotFound")]
+    assert hyper("run nosuch:1") == 1
+    assert capsys.readouterr().err == "hyper: image nosuch:1: not found. Check its name\n"
+
+
+def test_run_rm_shows_the_output_and_exits_with_the_containers_code(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    line = {"time": "t", "container": "busybox", "stream": "stdout", "message": "out"}
+    stage.results = [
+        ("kvm1", "pod_info", {"pods": []}),
+        ("kvm1", "pod", {"changed": True, "pods": [POD], "actions": [{"pod": "web", "action": "create"}]}),
+        ("kvm1", "pod_info", {"pods": [POD], "logs": [{"pod": "web", "lines": [line, {**line, "stream": "stderr", "message": "err"}]}]}),
+        ("kvm1", "pod", {"changed": True, "pods": [], "actions": [{"pod": "web", "action": "delete"}]}),
+    ]
+    assert hyper("run --rm -i kvm1, --name web busybox sh -c x") == 3
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("out\n", "err\n")
+    assert stage.calls == ["run_pod_once.yml"]
+    assert pod_of(stage)["spec"]["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize(("interruption", "code"), [(KeyboardInterrupt, 130), (cli._Terminated, 143)])
+def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException], code: int) -> None:
+    def run(playbook: str, variables: Mapping[str, Any], options: Any) -> _ansible.Play:
+        if playbook == "run_pod_once.yml":
+            stage.calls.append(playbook)
+            options["on_event"]({"event": "playbook_on_task_start", "event_data": {"task_action": "hyper.pods.pod"}})
+            raise interruption
+        return stage.run(playbook, variables, options)
+
+    monkeypatch.setattr(api, "run_playbook", run)
+    assert hyper("run --rm --name web busybox") == code
+    assert stage.calls == ["run_pod_once.yml", "remove_pod.yml"]
+    assert stage.variables == {"pod_names": ["web"], "pod_grace_period": 0}
+
+
+@pytest.mark.parametrize("words", ["", "run", "list", "logs", "exec", "stop", "start", "restart", "rm", "images", "pull", "info", "prepare"])
+def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hyper(f"{words} --help") == 0
+    assert f"examples:\n  hyper {words}" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    process = subprocess.run(f"{sys.executable} -m hyperstart --help | head -1", shell=True, capture_output=True, text=True, check=True)
+    assert (process.stdout, process.stderr) == ("usage: hyper [-h] COMMAND ...\n", "")
