@@ -15,6 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import Ba
 from ansible_collections.hyper.pods.plugins.module_utils._rootfs import OutOfBudget
 
 from tests.support.images import Layer, Member, directory, hard_link, symlink, tar
+from tests.support.nasty import sparse_tar
 from tests.support.tree import describe
 
 GIB = 1 << 30
@@ -113,6 +114,14 @@ def test_compressions(compression: str, tmp_path: Path) -> None:
     assert (root / "f").read_bytes() == data
 
 
+@pytest.mark.parametrize("options", [("--format=gnu",), ("--format=posix", "--sparse-version=1.0")], ids=["gnu", "posix"])
+def test_sparse_files_stay_sparse(options: tuple[str, ...], tmp_path: Path) -> None:
+    root = flatten(tmp_path, [Layer.of(sparse_tar(tmp_path / "scratch", *options))])
+    (ours,), (theirs,) = root.iterdir(), (tmp_path / "scratch").iterdir()
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert ours.stat().st_blocks * 512 < 1_000_000
+
+
 def test_gzip_of_several_members(tmp_path: Path) -> None:
     data = tar([Member("f", os.urandom(100_000))])
     layer = Layer.of(data)
@@ -149,8 +158,8 @@ HOSTILE: dict[str, tuple[list[list[Member]], str]] = {
     "hard link to the root": ([[hard_link("x", ".")]], "does not exist"),
     "a file as a directory": ([[Member("f"), Member("f/x")]], "no directory"),
     "a device as a directory": ([[Member("z", kind="char", device=(1, 5)), Member("z/x")]], "no directory"),
-    "name too long": ([[Member("n" * 256)]], "too long"),
-    "path too long": ([[Member("/".join(["n" * 200] * 21))]], "too long"),
+    "name too long": ([[Member("n" * 255)]], "too long"),
+    "path too long": ([[Member("/".join(["n" * 200] * 19))]], "too long"),
     "too deep": ([[Member("/".join(["n"] * 300))]], "256 directories"),
     "device out of range": ([[Member("z", kind="block", device=(5000, 1))]], "out of range"),
     "attribute on a symlink": ([[symlink("s", "t", xattrs={"user.x": b"1"})]], "not permitted"),

@@ -16,8 +16,9 @@ from pathlib import Path
 from ansible_collections.hyper.pods.plugins.module_utils._tar import Entry
 
 _SYMLINK_LIMIT = 40  # as the kernel's
-_PATH_LIMIT = 4095
-_NAME_LIMIT = 255
+# The kernel's are 4095 and 255. mkfs.erofs puts the place of the tree in front of each path, and (1.5) cuts a name of 255 bytes.
+_PATH_LIMIT = 3800
+_NAME_LIMIT = 254
 # Deep enough for any honest tree, and shallow enough for every tool that walks one by recursion (mkfs.erofs, rmtree).
 _DEPTH_LIMIT = 256
 _PAGE = 4096

@@ -140,9 +140,12 @@ def _entry(stream: Stream, header: bytes, pax: list[tuple[bytes, bytes]], long_n
     mtime = _number(header[136:148], "mtime") * 10**9
     xattrs: dict[str, bytes] = {}
     for key, value in pax:
+        # An empty value takes a record back (POSIX), which container engines hold to for attributes too.
+        if not value:
+            continue
         if key.startswith(_XATTR):
             xattrs[key[len(_XATTR) :].decode("utf-8", "surrogateescape")] = value
-        elif key in _NUMBERS and value:
+        elif key in _NUMBERS:
             if key == b"path":
                 name = value
             elif key == b"linkpath":
