@@ -26,11 +26,12 @@ def add(subparsers: Subparsers) -> None:
         examples="""
             hyper pull nginx redis:7
             hyper pull --tls-verify false registry.local:5000/shop
-            hyper pull oci-archive:/tmp/shop.tar
+            hyper pull --source oci-archive:/tmp/shop.tar shop
         """,
     )
     parser.add_argument("names", nargs="+", metavar="IMAGE")
-    parser.add_argument("--pull", choices=["missing", "always", "never"], default="always", help="missing keeps what is there (default: always)")
+    parser.add_argument("--source", metavar="SOURCE", help="where to take a single image from, such as oci-archive:/srv/web.tar on the host")
+    parser.add_argument("--pull", choices=["missing", "always"], default="always", help="missing keeps what is there (default: always)")
     registry_options(parser)
     command(subparsers, "info", info, usage="[OPTIONS]", summary="show what hosts are made of, and whether KVM can be used", examples="hyper info")
     parser = command(
@@ -59,6 +60,7 @@ def pull(arguments: argparse.Namespace) -> int:
     with Reporter(sys.stderr, what=f"pulling {', '.join(arguments.names)}") as reporter:
         result = api.pull_images(
             names=arguments.names,
+            source=arguments.source,
             pull=arguments.pull,
             authfile=arguments.authfile,
             tls_verify=tls_verify(arguments),

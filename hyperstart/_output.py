@@ -100,8 +100,8 @@ def images_table(images: Sequence[ImageState]) -> str:
     if not images:
         return "No images. Pull one: hyper pull IMAGE\n"
     several = len({image.host for image in images}) > 1
-    headers = ["NAME", *(["HOST"] if several else []), "ID", "SIZE"]
-    return table(headers, [[image.name, *([image.host] if several else []), image.id.removeprefix("sha256:")[:12], size(image.size)] for image in images])
+    headers = ["IMAGE", *(["HOST"] if several else []), "ID", "SIZE"]
+    return table(headers, [[image.reference, *([image.host] if several else []), image.id.removeprefix("sha256:")[:12], size(image.size)] for image in images])
 
 
 def hosts_text(hosts: Mapping[str, Mapping[str, Any]]) -> str:

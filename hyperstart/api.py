@@ -249,15 +249,26 @@ def exec_pod(
 def pull_images(
     *,
     names: Sequence[str],
-    pull: Pull | None = None,
+    source: str | None = None,
+    pull: Literal["missing", "always"] | None = None,
     authfile: str | os.PathLike[str] | None = None,
     tls_verify: bool | None = None,
     **options: Unpack[Options],
 ) -> ImagesResult:
-    """Pull images, so that pods start without a registry. pull: ``always`` looks whether a tag has moved."""
+    """Pull images, so that pods start without a registry.
+
+    source: where to take a single image from, when not from where its name says, such as ``oci-archive:/srv/web.tar`` on the host.
+    pull: ``always`` asks whether the source has another image now; ``missing``, the default, does not.
+    """
     if not names:
         raise BadDefinition("no image is named", where="images", remedy="Name at least one")
-    variables = {"image_names": list(names), "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
+    variables = {
+        "image_names": list(names),
+        "image_source": source,
+        "image_pull": pull,
+        "pod_authfile": os.fspath(authfile) if authfile else None,
+        "pod_tls_verify": tls_verify,
+    }
     return _play("pull_image.yml", variables, options, _images_result)
 
 
@@ -360,7 +371,7 @@ def _hosts_result(play: Play) -> HostsResult:
 
 
 def _collect(results: Iterable[HostValues], key: str, make: Callable[[str, Mapping[str, Any]], T]) -> tuple[T, ...]:
-    return tuple(make(result.host, item) for result in results for item in result.values.get(key) or ())
+    return tuple(make(result.host, item) for result in results for item in result.values.get(key) or () if item)
 
 
 def _log_lines(results: Iterable[HostValues]) -> tuple[LogLine, ...]:

@@ -148,22 +148,26 @@ class LogLine:
 
 @dataclass(frozen=True)
 class ImageState:
-    """An image in a host's store. name: its reference; id: the digest of its configuration; size: bytes on the host's disk."""
+    """An image in a host's store. id: the digest of its configuration; source: where it came from; size: bytes on the host's disk.
+
+    With ``check``, id and size of an image that would be pulled are empty where only the pull can tell.
+    """
 
     host: str
-    name: str
+    reference: str
     id: str
     digest: str
+    source: str
     size: int
 
     @classmethod
     def of(cls, host: str, values: Mapping[str, Any]) -> ImageState:
         """From a module's result."""
-        return cls(host, values["name"], values["id"], values.get("digest") or "", int(values.get("size") or 0))
+        return cls(host, values["reference"], values.get("id") or "", values.get("digest") or "", values.get("source") or "", int(values.get("size") or 0))
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
-        return {"host": self.host, "name": self.name, "id": self.id, "digest": self.digest, "size": self.size}
+        return {"host": self.host, "reference": self.reference, "id": self.id, "digest": self.digest, "source": self.source, "size": self.size}
 
 
 @dataclass(frozen=True)

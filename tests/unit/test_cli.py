@@ -166,8 +166,8 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("logs web", "pod_logs.yml", {"pod_name": "web"}),
         ("logs web nginx --tail 5", "pod_logs.yml", {"pod_name": "web", "pod_container": "nginx", "pod_tail": 5}),
         ("images", "list_images.yml", {}),
-        ("pull nginx redis:7", "pull_image.yml", {"image_names": ["nginx", "redis:7"], "pod_pull": "always"}),
-        ("pull --pull missing nginx", "pull_image.yml", {"image_names": ["nginx"], "pod_pull": "missing"}),
+        ("pull nginx redis:7", "pull_image.yml", {"image_names": ["nginx", "redis:7"], "image_pull": "always"}),
+        ("pull --pull missing --source oci:/a web", "pull_image.yml", {"image_names": ["web"], "image_pull": "missing", "image_source": "oci:/a"}),
         ("info", "host_info.yml", {}),
         ("prepare -e a=b", "prepare_host.yml", {"a": "b"}),
     ],
@@ -274,9 +274,9 @@ def test_logs_name_the_containers_when_several_wrote(stage: Stage, capsys: pytes
 
 
 def test_images_and_info_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    stage.results = [("localhost", "pod_info", {"images": [{"name": "nginx:1", "id": "sha256:" + "ab" * 32, "digest": "", "size": 4_404_019}]})]
+    stage.results = [("localhost", "image", {"images": [{"reference": "nginx:1", "id": "sha256:" + "ab" * 32, "digest": "", "size": 4_404_019}]})]
     assert hyper("images") == 0
-    assert capsys.readouterr().out == "NAME     ID            SIZE\nnginx:1  abababababab  4.2 MiB\n"
+    assert capsys.readouterr().out == "IMAGE    ID            SIZE\nnginx:1  abababababab  4.2 MiB\n"
     stage.results = [
         ("localhost", "pod_info", {"host": {"hostname": "kvm1", "qemu": None, "accelerator": "tcg", "acceleratorReason": "no /dev/kvm", "memoryMiB": 2048}})
     ]

@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import SourceForSeveral
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import Comparison, ImageStore, StoredImage
+from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def apply(module: AnsibleModule, host: Host) -> dict[str, Any]:
@@ -44,11 +45,17 @@ def _present(module: AnsibleModule, store: ImageStore, names: list[str]) -> dict
             actions=[f"pull {item.name} from {item.offer.origin}" for item in pulled if item.offer is not None],
         )
     lines: list[str] = []
+    watched = Progress(Path(module.params["progress"]) if module.params["progress"] else None)
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        watched.say("", "pull", line)
+
     changes = []
     with store.keeping_layers():
         for name in names:
             before = store.resolve(name)
-            image, _ = store.ensure(name, **options, progress=lines.append)
+            image, _ = store.ensure(name, **options, progress=tell)
             changes.append((image.reference, _shown(before if before and before.reference == image.reference else None), _shown(image)))
     return _result(changes, images=[after for _, _, after in changes], actions=lines)
 

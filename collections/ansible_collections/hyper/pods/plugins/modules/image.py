@@ -55,6 +55,10 @@ options:
       - V(false) allows HTTP too.
     type: bool
     default: true
+  progress:
+    description:
+      - File on the host to which lines of JSON are appended while images are pulled, with C(pod) (empty), C(stage) and C(message).
+    type: path
   force:
     description:
       - With O(state=absent), remove an image though pods use it. They keep their own link of its disk and go on.
@@ -158,6 +162,7 @@ def main() -> None:
             "pull": {"type": "str", "choices": ["missing", "always"], "default": "missing"},
             "authfile": {"type": "path"},
             "tls_verify": {"type": "bool", "default": True},
+            "progress": {"type": "path"},
             "force": {"type": "bool", "default": False},
         },
         required_by={"source": "name"},
