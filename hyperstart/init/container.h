@@ -7,8 +7,8 @@
 #include "stream.h"
 
 enum container_state {
-    CONTAINER_WAITING,    /* for its disk, or for the end of a back-off */
-    CONTAINER_STARTING,   /* forked; its program is not running yet */
+    CONTAINER_WAITING,  /* for its disk, or for the end of a back-off */
+    CONTAINER_STARTING, /* forked; its program is not running yet */
     CONTAINER_RUNNING,
     CONTAINER_ENDING,     /* the main process is gone; the others are being killed, the last output is read */
     CONTAINER_TERMINATED, /* for good */

@@ -4,7 +4,8 @@
 
 #include "error.h"
 
-/* Copies what is below the directory `from` into the directory `to`, and from's owner and mode onto `to`: links (hard ones become copies), nodes, times, extended attributes. */
+/* Copies what is below the directory `from` into the directory `to`, and from's owner and mode onto `to`: links (hard ones become copies), nodes, times,
+ * extended attributes. */
 int tree_copy(int from, int to, struct error *error);
 
 #endif

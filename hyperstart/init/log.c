@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define ROOM_FOR_LINES (256 * 1024)
-#define LINE_OVERHEAD 128  /* time, stream, tag and the container's name */
+#define LINE_OVERHEAD 128 /* time, stream, tag and the container's name */
 #define FLUSH_AT (64 * 1024)
 #define FINISH_TIMEOUT_MS 10000
 

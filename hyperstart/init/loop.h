@@ -15,7 +15,8 @@ struct source {
     void (*ready)(struct source *source, uint32_t events);
 };
 
-/* Events 0 forgets the source (a mere mask of 0 would still report hang-ups, for ever). Setting again what is set looks for readiness anew, also with EPOLLET. */
+/* Events 0 forgets the source (a mere mask of 0 would still report hang-ups, for ever). Setting again what is set looks for readiness anew, also with EPOLLET.
+ */
 int loop_watch(struct source *source, uint32_t events);
 /* Forgets and closes; harmless when it is closed. */
 void loop_close(struct source *source);

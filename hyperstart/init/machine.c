@@ -91,6 +91,8 @@ static int prepare_test(struct error *error) {
     };
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return fail_errno(error, "making mounts private");
+    /* Where the test was given a cgroup of its own; the host's root has no such file. */
+    machine.cgroups = access("/sys/fs/cgroup/cgroup.kill", W_OK) == 0;
     return mount_all(mounts, COUNT(mounts), error);
 }
 
@@ -108,8 +110,19 @@ static void load_modules(void) {
     }
 }
 
+/* PID 1 holds some for each container and exec. Programs get what is usual: few, since some walk through all that are possible; those that want more ask. */
+static void prepare_limits(void) {
+    if (machine.test)
+        getrlimit(RLIMIT_NOFILE, &machine.files);
+    else
+        machine.files = (struct rlimit){1024, 1048576};
+    struct rlimit own = {machine.files.rlim_max, machine.files.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &own);
+}
+
 int machine_prepare(struct error *error) {
     umask(022);
+    prepare_limits();
     if (!machine.test) {
         load_modules();
         if (leave_initramfs(error) < 0)
@@ -119,8 +132,6 @@ int machine_prepare(struct error *error) {
         /* As container engines set them: anybody may bind low ports and ping, inside a network that is the pod's own. */
         word_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
         word_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
-        struct rlimit files = {1024, 1048576};
-        setrlimit(RLIMIT_NOFILE, &files);
     } else if (prepare_test(error) < 0) {
         return -1;
     }

@@ -6,11 +6,13 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <sys/resource.h>
 
 struct machine {
     bool test;
     bool cgroups;
-    const char *state; /* an absolute path: images/ scratch/ tmpfs/ etc/ skeleton/ root/ */
+    struct rlimit files; /* how many a container's process may have open, as it starts */
+    const char *state;   /* an absolute path: images/ scratch/ tmpfs/ etc/ skeleton/ root/ */
 };
 extern struct machine machine;
 

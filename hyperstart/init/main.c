@@ -93,11 +93,8 @@ static void control_port(unsigned number, int fd) {
 static void power_button(void) { pod_stop("power-button", -1); }
 
 static int open_machine(struct error *error) {
-    static const struct device_callbacks callbacks = {.disks_changed = disks_changed,
-                                                      .interfaces_changed = pod_progress,
-                                                      .log_port = log_open,
-                                                      .control_port = control_port,
-                                                      .power_button = power_button};
+    static const struct device_callbacks callbacks = {
+        .disks_changed = disks_changed, .interfaces_changed = pod_progress, .log_port = log_open, .control_port = control_port, .power_button = power_button};
     return devices_open(&callbacks, error);
 }
 
@@ -143,8 +140,12 @@ static int parse_controls(char *text, struct options *options) {
 }
 
 static int parse_options(int argc, char **argv, struct options *options) {
-    static const struct option known[] = {{"version", no_argument, NULL, 'v'},    {"test", no_argument, NULL, 't'},      {"plan", required_argument, NULL, 'p'},
-                                          {"control", required_argument, NULL, 'c'}, {"log", required_argument, NULL, 'l'}, {"state", required_argument, NULL, 's'},
+    static const struct option known[] = {{"version", no_argument, NULL, 'v'},
+                                          {"test", no_argument, NULL, 't'},
+                                          {"plan", required_argument, NULL, 'p'},
+                                          {"control", required_argument, NULL, 'c'},
+                                          {"log", required_argument, NULL, 'l'},
+                                          {"state", required_argument, NULL, 's'},
                                           {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) >= 0;)
         switch (option) {

@@ -47,23 +47,23 @@
 #define VOLUME_SIZE 3 /* number of bytes, tmpfs only; absent: the kernel's default */
 
 /* container */
-#define CONTAINER_NAME 1              /* text ! */
-#define CONTAINER_ROOTFS 2            /* text ! a disk's serial, or "dir:/path" */
-#define CONTAINER_ARGV 3              /* text + ! */
-#define CONTAINER_ENV 4               /* text + "NAME=value" */
-#define CONTAINER_WORKDIR 5           /* text; absent: "/" */
-#define CONTAINER_USER 6              /* text "", "uid", "name", "uid:gid", "name:group" */
-#define CONTAINER_ADDITIONAL_GROUP 7  /* number + */
-#define CONTAINER_STOP_SIGNAL 8       /* number; absent: SIGTERM */
-#define CONTAINER_GRACE_PERIOD 9      /* number of seconds ! */
-#define CONTAINER_RESTART_POLICY 10   /* text ! "Always", "OnFailure", "Never" */
-#define CONTAINER_MOUNT 11            /* fields + */
-#define CONTAINER_CAPABILITY 12       /* number + a capability that is kept */
-#define CONTAINER_READONLY_ROOTFS 13  /* flag */
+#define CONTAINER_NAME 1               /* text ! */
+#define CONTAINER_ROOTFS 2             /* text ! a disk's serial, or "dir:/path" */
+#define CONTAINER_ARGV 3               /* text + ! */
+#define CONTAINER_ENV 4                /* text + "NAME=value" */
+#define CONTAINER_WORKDIR 5            /* text; absent: "/" */
+#define CONTAINER_USER 6               /* text "", "uid", "name", "uid:gid", "name:group" */
+#define CONTAINER_ADDITIONAL_GROUP 7   /* number + */
+#define CONTAINER_STOP_SIGNAL 8        /* number; absent: SIGTERM */
+#define CONTAINER_GRACE_PERIOD 9       /* number of seconds ! */
+#define CONTAINER_RESTART_POLICY 10    /* text ! "Always", "OnFailure", "Never" */
+#define CONTAINER_MOUNT 11             /* fields + */
+#define CONTAINER_CAPABILITY 12        /* number + a capability that is kept */
+#define CONTAINER_READONLY_ROOTFS 13   /* flag */
 #define CONTAINER_NO_NEW_PRIVILEGES 14 /* flag */
-#define CONTAINER_PRIVILEGED 15       /* flag: all capabilities, nothing of /proc and /sys masked */
-#define CONTAINER_TTY 16              /* flag */
-#define CONTAINER_STDIN 17            /* flag: stdin stays open instead of being /dev/null */
+#define CONTAINER_PRIVILEGED 15        /* flag: all capabilities, nothing of /proc and /sys masked */
+#define CONTAINER_TTY 16               /* flag */
+#define CONTAINER_STDIN 17             /* flag: stdin stays open instead of being /dev/null */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

@@ -166,6 +166,8 @@ static void execute(char *const *argv, char *const *env) {
 static int enter(const struct launch *launch, struct error *error) {
     if (!machine.test && word_write("/proc/self/oom_score_adj", "0") < 0)
         return fail_errno(error, "oom_score_adj");
+    if (setrlimit(RLIMIT_NOFILE, &machine.files) < 0)
+        return fail_errno(error, "limit of open files");
     if (group_enter(launch->container->name) < 0)
         return fail_errno(error, "cgroup");
     return launch->join ? join_namespace(launch->join, error) : rootfs_enter(launch->container, launch->plan, error);
@@ -182,8 +184,8 @@ static int become(const struct launch *launch, int report, struct error *error) 
         put_u64(mount_namespace, own_mount_namespace());
     if (write(report, mount_namespace, sizeof mount_namespace) < 0 || entered < 0)
         return CODE_SETUP;
-    if (identity_resolve(launch->user, &launch->container->additional_groups, &identity, error) < 0 ||
-        take_stdio(launch, &identity, error) < 0 || enter_workdir(launch->workdir, error) < 0)
+    if (identity_resolve(launch->user, &launch->container->additional_groups, &identity, error) < 0 || take_stdio(launch, &identity, error) < 0 ||
+        enter_workdir(launch->workdir, error) < 0)
         return CODE_SETUP;
     char **env = make_env(launch, &identity);
     if (!env || take_identity(launch->container, &identity, error) < 0)

@@ -11,7 +11,7 @@
 struct launch {
     const struct launch_plan *plan;
     const struct container_plan *container;
-    pid_t join;             /* of the container's main process; 0: this will be the main process */
+    pid_t join; /* of the container's main process; 0: this will be the main process */
     char *const *argv;
     const struct texts *env; /* on top of the container's; may be NULL */
     const char *workdir, *user;

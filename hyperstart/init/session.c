@@ -39,7 +39,7 @@ struct session {
     struct source input;
     uint8_t *stdin_data; /* STDIN_CREDIT bytes */
     size_t stdin_begin, stdin_end;
-    bool stdin_ended; /* the client has said all */
+    bool stdin_ended;    /* the client has said all */
     size_t credit, owed; /* what the client may still send; what it will be given */
 };
 
