@@ -192,6 +192,8 @@ int main(int argc, char **argv) {
     }
     fill_stdio();
     prctl(PR_SET_DUMPABLE, 0);
+    /* The initramfs calls it /init; in a list of processes it has its own name. */
+    prctl(PR_SET_NAME, "hyperstart");
     if (loop_open() < 0 || open_signals(&error) < 0)
         return 1;
     log_event("-", "boot", "version", VERSION, NULL);
