@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 
+from tests.support.guests import wait_for
 from tests.support.pods import PodHost, free_port, manifest, sh
 
 pytestmark = pytest.mark.guest
@@ -22,15 +26,16 @@ def shared(pods: PodHost) -> Iterator[PodHost]:
 
 
 def test_processes_see_each_other(shared: PodHost) -> None:
-    pid = shared.shell("shared", "a", "echo $$; exec 3>&1; sleep 100 & echo $!").split()[1]
-    assert "httpd" in shared.shell("shared", "a", "ps -o args")
-    assert shared.shell("shared", "b", "ps -o pid,args | grep -c '[h]ttpd'") == "1"
-    assert pid.isdigit()
+    server = next(container["pid"] for container in shared.info("shared")["containers"] if container["name"] == "c")
+    assert shared.shell("shared", "a", f"tr '\\0' ' ' < /proc/{server}/cmdline") == "httpd -f -h /srv -p 80"
+    assert shared.shell("shared", "b", f"ps -o pid,args | awk '$1 == {server} {{print $2}}'") == "httpd"
 
 
 def test_a_container_can_signal_another(shared: PodHost) -> None:
-    pid = shared.shell("shared", "a", "sleep 1000 & echo $!").strip()
-    assert pid
+    pid = shared.shell("shared", "a", "sleep 1000 >/dev/null 2>&1 & echo $!")
+    assert shared.exec("shared", "b", "kill", "-0", pid).code == 0
+    shared.shell("shared", "b", f"kill {pid}")
+    wait_for(lambda: shared.exec("shared", "c", "kill", "-0", pid).code == 1, "the process to end")
 
 
 @pytest.mark.parametrize("kind", ["pid", "net", "ipc", "uts", "user"])
@@ -164,16 +169,12 @@ def test_published_port_answers(pods: PodHost) -> None:
     pods.pod(manifest("published", container))
     try:
         pods.shell("published", "web", "echo hello > /srv/page")
-        import urllib.request
-
         assert urllib.request.urlopen(f"http://127.0.0.1:{port}/page", timeout=20).read() == b"hello\n"
     finally:
         pods.pod("published", state="absent")
 
 
 def test_several_execs_at_once(pods: PodHost, shared: PodHost) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda number: shared.exec("shared", "a", "sh", "-c", f"sleep 2; echo {number}; exit {number}"), range(8)))
@@ -216,12 +217,9 @@ def test_files_outlive_a_stop(pods: PodHost) -> None:
 
 
 def test_power_button_stops_in_order(pods: PodHost) -> None:
-    from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
-
-    from tests.support.guests import wait_for
-
-    pods.pod(manifest("button", {"name": "a", "command": sh("trap 'echo bye; exit 0' TERM; while :; do sleep 1 & wait $!; done")}))
+    pods.pod(manifest("button", {"name": "a", "command": sh("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 1 & wait $!; done")}))
     try:
+        wait_for(lambda: "a ready" in pods.log("button"), "the trap to be set")
         with Qmp.connect(pods.host.pod_run_dir("button") / "qmp.sock", 10) as qmp:
             qmp.execute("system_powerdown")
         wait_for(lambda: pods.pid("button") is None, "the guest to power off")
@@ -234,8 +232,13 @@ def test_power_button_stops_in_order(pods: PodHost) -> None:
 
 
 @pytest.mark.parametrize(
+    # $$ is one $ in a manifest's command, as in Kubernetes.
     ("name", "script", "phase", "code", "reason"),
-    [("good", "echo out; echo err >&2", "Succeeded", 0, "Completed"), ("bad", "exit 42", "Failed", 42, "Error"), ("hit", "kill -9 $$", "Failed", 137, "Error")],
+    [
+        ("good", "echo out; echo err >&2", "Succeeded", 0, "Completed"),
+        ("bad", "exit 42", "Failed", 42, "Error"),
+        ("hit", "kill -9 $$$$", "Failed", 137, "Error"),
+    ],
 )
 def test_a_pod_that_completes(pods: PodHost, name: str, script: str, phase: str, code: int, reason: str) -> None:
     try:
@@ -252,8 +255,6 @@ def test_a_pod_that_completes(pods: PodHost, name: str, script: str, phase: str,
 
 
 def test_restart_policy_counts(pods: PodHost) -> None:
-    from tests.support.guests import wait_for
-
     script = "test -e /srv/second && exec sleep 1000; touch /srv/second; exit 1"
     try:
         pods.pod(manifest("again", {"name": "a", "command": sh(script)}, restartPolicy="OnFailure"))
