@@ -70,7 +70,6 @@ def options_of(arguments: argparse.Namespace, reporter: Reporter | None = None) 
         options["diff"] = True
     if reporter is not None:
         options["on_progress"] = reporter.step
-        options["on_event"] = reporter.event
     return options
 
 

@@ -80,7 +80,9 @@ def info(arguments: argparse.Namespace) -> int:
 def prepare(arguments: argparse.Namespace) -> int:
     """Prepare hosts."""
     with Reporter(sys.stderr, what="preparing") as reporter:
-        result = api.prepare_hosts(variables=pairs(arguments.extra_vars, "--extra-vars", arguments.parser), **options_of(arguments, reporter))
+        options = options_of(arguments, reporter)
+        options["on_event"] = reporter.event
+        result = api.prepare_hosts(variables=pairs(arguments.extra_vars, "--extra-vars", arguments.parser), **options)
     if arguments.json:
         print(json.dumps({"changed": result.changed, "hosts": list(result.hosts)}))
     else:

@@ -125,8 +125,9 @@ def _read(file: str) -> list[dict[str, Any]]:
 
 
 def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
+    names = [manifest["metadata"]["name"] for manifest in manifests]
     began = time.monotonic()
-    with Reporter(sys.stderr, what="starting") as reporter:
+    with Reporter(sys.stderr, what=f"running {names[0]}") as reporter:
         result = api.run_pods(
             manifests=manifests,
             pull=arguments.pull,
@@ -144,7 +145,6 @@ def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
         return 0
     if arguments.diff:
         print(diffs_text(result.diffs), end="")
-    names = [manifest["metadata"]["name"] for manifest in manifests]
     if arguments.check or not result.changed:
         print(actions_text(names, result.actions, check=arguments.check), end="")
     if not arguments.check:
@@ -158,7 +158,7 @@ def _run_once(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) ->
     options = options_of(arguments)
     live = not arguments.json and is_local(options) and os.geteuid() == 0
     with ExitStack() as stack:
-        reporter = stack.enter_context(Reporter(sys.stderr, what="starting"))
+        reporter = stack.enter_context(Reporter(sys.stderr, what=f"running {names[0]}"))
         printer = _Printer(reporter, several=sum(len(manifest["spec"]["containers"]) for manifest in manifests) > 1)
 
         def on_event(event: Event) -> None:

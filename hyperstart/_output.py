@@ -78,7 +78,9 @@ def actions_text(names: Sequence[str], actions: Sequence[Action], *, check: bool
     lines = []
     for action in actions:
         word = f"would {action.action}" if check else _DONE.get(action.action, action.action)
-        lines.append(f"{action.pod}: {word}" + (f" ({action.reason})" if action.reason else ""))
+        # What was asked for needs no reason.
+        reason = action.reason if check or action.action == "update" else ""
+        lines.append(f"{action.pod}: {word}" + (f" ({reason})" if reason else ""))
     touched = {action.pod for action in actions}
     lines += [f"{name}: nothing to do" for name in names if name not in touched]
     return "".join(f"{line}\n" for line in lines)

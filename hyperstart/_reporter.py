@@ -14,10 +14,12 @@ QUIET_SECONDS = 1.0
 _DRAW_SECONDS = 0.2
 _PLAIN_SECONDS = 2.0
 _PLAIN_SILENCE_SECONDS = 15.0
+_BRIEF = {"ansible.builtin.assert", "ansible.builtin.debug"}
 
 
 class Reporter:
-    """A context manager; give ``step`` as on_progress and ``event`` as on_event. ``stop`` ends it early, when output of another kind begins."""
+    """A context manager; give ``step`` as on_progress, and ``event`` as on_event where a playbook has many tasks. ``stop`` ends it early, when output of
+    another kind begins. what: shown until a step is told."""
 
     def __init__(self, stream: TextIO, *, what: str) -> None:
         self._stream = stream
@@ -42,10 +44,12 @@ class Reporter:
         self._message = f"{progress.pod}: {text}" if progress.pod else text
 
     def event(self, event: Event) -> None:
-        """One of Ansible's events; a task's name serves until its module tells more."""
+        """One of Ansible's events: a task's name is a step."""
         if event.get("event") == "playbook_on_task_start":
             data: dict[str, Any] = event.get("event_data", {})
-            self._message = str(data.get("task") or self._message)
+            # Those that only show a result are over before anyone could read it, and often skipped.
+            if data.get("task_action") not in _BRIEF:
+                self._message = str(data.get("task") or self._message)
 
     def stop(self) -> None:
         """Say no more and leave the line clean."""

@@ -43,8 +43,8 @@ T = TypeVar("T")
 # Easily told apart, and no vowels: no words by chance. As Kubernetes does.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
-# "For as long as it takes", in seconds.
-_FOREVER = 10 * 365 * 24 * 3600
+# "For as long as it takes", in seconds: poll(2) counts milliseconds in 31 bits, which is 24 days.
+_FOREVER = 20 * 24 * 3600
 
 
 def generated_name(images: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HyperError as error:
         return _fail(error, FAILURE)
     except KeyboardInterrupt:
-        print("hyper: interrupted; run the same command again to go on", file=sys.stderr)
+        print("hyper: interrupted", file=sys.stderr)
         return INTERRUPTED
     except _Terminated:
         return TERMINATED

@@ -251,7 +251,7 @@ def test_run_ends_with_the_pods_containers_address_acceleration_and_times(stage:
 
 def test_a_change_is_told_for_each_pod(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     assert hyper("start web shop") == 0
-    assert capsys.readouterr().out == "web: started (it was stopped)\nshop: nothing to do\n"
+    assert capsys.readouterr().out == "web: started\nshop: nothing to do\n"
     assert hyper("start web shop --check") == 0
     assert capsys.readouterr().out == "web: would start (it was stopped)\nshop: nothing to do\n"
 
