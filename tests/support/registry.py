@@ -21,10 +21,10 @@ USER, PASSWORD = "tester", "correct horse battery staple"
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry that runs. address: HOST:PORT; authfile: credentials that it takes; ca: the certificate of its CA."""
+    """A registry that runs. address: HOST:PORT; log: what it says; authfile: credentials that it takes; ca: the certificate of its CA."""
 
     address: str
-    pid: int
+    log: Path
     authfile: Path | None = None
     ca: Path | None = None
 
@@ -36,6 +36,10 @@ class Registry:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return reference
+
+    def fetches(self, digest: str) -> int:
+        """How often a blob was asked for until now."""
+        return sum(1 for line in self.log.read_text().splitlines() if "http.request.method=GET" in line and f"/blobs/{digest}" in line and "completed" in line)
 
     def trust(self, home: Path) -> None:
         """Make programs that run with this HOME trust the registry's CA."""
@@ -74,7 +78,7 @@ def running(directory: Path, *, secure: bool = False) -> Iterator[Registry]:
                 token = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
                 authfile.write_text(json.dumps({"auths": {address: {"auth": token}}}))
                 authfile.chmod(0o600)
-            yield Registry(address, process.pid, authfile if secure else None, directory / "ca.crt" if secure else None)
+            yield Registry(address, log, authfile if secure else None, directory / "ca.crt" if secure else None)
         finally:
             process.kill()
 

@@ -19,8 +19,8 @@ INDEX_TYPES = {"application/vnd.oci.image.index.v1+json", "application/vnd.docke
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64", "i686": "386"}
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# erofs-utils and the kernel read any number of layers; this limit (Docker's is 127) only bounds the work that a hostile manifest asks for.
-_LAYERS_LIMIT = 1024
+# Docker's limit is 127; this one bounds the work that a hostile manifest asks for.
+_LAYERS_LIMIT = 512
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils._erofs import make_disk
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
     Blob,
     Manifest,
@@ -73,7 +75,11 @@ def make(
         locks = (stage.lock, blobs_lock)
         total = f"{len(sizes)} layers ({human(sum(sizes.values()))}) " if sizes else ""
         progress(f"{name}: fetching {total}from {offer.origin}")
-        copy(name, offer.origin, stage.layout, blobs, access, pass_fds=locks, on_blob=on_blob)
+        with contextlib.ExitStack() as stack:
+            # Pulls at the same time fetch a layer that they share once: the second waits, and finds it. In order, so that no two wait for each other.
+            for digest in sorted(sizes):
+                stack.enter_context(locked(blobs / "locks" / digest, what=f"layer {digest[7:19]}"))
+            copy(name, offer.origin, stage.layout, blobs, access, pass_fds=locks, on_blob=on_blob)
         manifest = _read_layout(name, stage.layout, blobs)
         image_id = manifest.config.digest
         config = _read_blob(name, blobs, image_id)

@@ -248,7 +248,12 @@ class ImageStore:
         return stored
 
     def _complete(self, image_id: str) -> bool:
-        return self._disk_path(image_id).exists() and self._config_path(image_id).exists()
+        """Whether an image lacks nothing but a name."""
+        try:
+            config = self._config_path(image_id).read_bytes()
+        except FileNotFoundError:
+            return False
+        return digest_of(config) == image_id and self._disk_path(image_id).exists()
 
     def _publish(self, name: str, image_id: str, config: bytes, digest: str, source: str, stage: Staging) -> None:
         """Config, disk, name: in this order, each whole. A disk that is there already stays, since pods count by its links."""

@@ -117,7 +117,7 @@ def _error(image: str, output: str) -> ImageError:
     found = _MESSAGE.search(output)
     message = re.sub(r"\\(.)", r"\1", found[1]) if found else output.strip()
     for pattern, kind, meaning in _MEANINGS:
-        if re.search(pattern, message):
+        if re.search(pattern, message, re.IGNORECASE):
             if kind is UnsupportedPlatform:
                 return UnsupportedPlatform(image, f"linux/{host_architecture()}", [])
             return kind(image, f"{meaning} ({_short(message)})")
