@@ -240,14 +240,14 @@ static bool read_some(struct port *port) {
 static void pump(struct port *port) {
     bool moved = true;
     for (int turn = 0; moved && turn < TURNS && port->source.fd >= 0; turn++) {
-        moved = write_some(port);
-        moved |= serve_some(port);
+        moved = serve_some(port);
         if (port->watched && port->changes_told != pod.changes && has_answer_room(port)) {
             port->changes_told = pod.changes;
             send_status(port, port->watch_id);
             moved = true;
         }
         sessions_advance(port);
+        moved |= write_some(port);
         moved |= read_some(port);
     }
     /* Interrupted in full flow: asking for the same events again makes them come again. */
