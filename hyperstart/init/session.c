@@ -148,8 +148,8 @@ static void conclude(struct session *session) {
 }
 
 static void give_credit(struct session *session) {
-    bool due = session->owed >= CREDIT_STEP || (session->owed && session->stdin_begin == session->stdin_end);
-    if (!due || !port_room(session->port))
+    /* In large steps: what is left to the client meanwhile is more than that. */
+    if (session->owed < CREDIT_STEP || !port_room(session->port))
         return;
     port_send_number(session->port, FRAME_CREDIT, session->id, session->owed);
     session->credit += session->owed;
