@@ -111,7 +111,7 @@ def test_what_is_not_given_stays(guest: Guest, kernel: dict[str, Any]) -> None:
 
 def test_boots_a_disk(guest: Guest) -> None:
     disk = guest.host.state_dir.parent / "boot.img"
-    disk.write_bytes(boot_sector(b"HELLO FROM SECTOR 0\n").ljust(65536, b"\0"))
+    disk.write_bytes(boot_sector(b"HELLO FROM SECTOR 0\n").ljust(4 << 20, b"\0"))
     disk.chmod(0o644)
     guest(state="started", memory=32, disks=[{"path": str(disk), "readonly": True}], accelerator="tcg")
     guest.wait_for("HELLO FROM SECTOR 0")

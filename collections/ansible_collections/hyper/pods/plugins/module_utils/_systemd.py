@@ -17,9 +17,11 @@ _AT_BOOT = "multi-user.target.wants"
 _RUN = Path("/run")
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 # Runs when the unit is to stop, and also when QEMU has ended by itself (systemd.service(5), ExecStop=), then without MAINPID.
-# To stop is the guest's power button, and to wait. A guest that powered off by itself has done its work, and is not started at the next boot.
+# To stop is to press the guest's power button until it is off: one that is still booting does not hear the first.
+# A guest that powered off by itself has done its work, and is not started at the next boot.
 _STOP = (
-    'if [ -n "$MAINPID" ]; then echo system_powerdown >"$1" && exec tail -q --pid="$MAINPID" -s 0.1 -f /dev/null; '
+    'if [ -n "$MAINPID" ]; then while kill -0 "$MAINPID" 2>/dev/null; do '
+    'echo system_powerdown >"$1"; timeout 1 tail --pid="$MAINPID" -s 0.1 -f /dev/null; done; '
     'elif [ "$SERVICE_RESULT" = success ]; then exec rm -f "$2"; fi'
 )
 
