@@ -48,7 +48,7 @@ _WEB_PAGE = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 echo "Hello from pod $(hostname)."
 printf 'app says: '
-wget -q -T 5 -O - http://127.0.0.1:8000/ 2>/dev/null || echo 'nothing yet'
+wget -q -O - http://127.0.0.1:8000/ 2>/dev/null || echo 'nothing yet'
 """
 _APP_PAGE = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
@@ -79,7 +79,7 @@ SAMPLES = (
     Sample("web", _SERVE.format(name="web", port=80), port=80, files={"srv/www/cgi-bin/index.cgi": _WEB_PAGE}),
     Sample("app", _SERVE.format(name="app", port=8000), port=8000, files={"srv/www/cgi-bin/index.cgi": _APP_PAGE}),
     Sample("log", _EVERY.format(work='echo "log: $(ls -d /proc/[0-9]* | wc -l) processes in the pod"'), ("INTERVAL=10",)),
-    Sample("cron", _EVERY.format(work='echo "cron: app is $(wget -q -T 5 -O - http://127.0.0.1:8000/ 2>/dev/null || echo not there yet)"'), ("INTERVAL=5",)),
+    Sample("cron", _EVERY.format(work='echo "cron: app is $(wget -q -O - http://127.0.0.1:8000/ 2>/dev/null || echo not there yet)"'), ("INTERVAL=5",)),
 )
 
 
@@ -130,8 +130,9 @@ def is_static(elf: bytes) -> bool:
     """Whether a 64-bit ELF program runs without a loader and libraries."""
     if elf[:5] != b"\x7fELF\x02":
         return False
-    start, size, count = int.from_bytes(elf[32:40], "little"), int.from_bytes(elf[54:56], "little"), int.from_bytes(elf[56:58], "little")
-    kinds = (int.from_bytes(elf[offset : offset + 4], "little") for offset in range(start, start + size * count, size))
+    start, size, count = (int.from_bytes(elf[low:high], "little") for low, high in ((32, 40), (54, 56), (56, 58)))
+    offsets = (start + size * number for number in range(count))
+    kinds = (int.from_bytes(elf[offset : offset + 4], "little") for offset in offsets)
     return _PT_INTERP not in kinds
 
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pulls from real registries on loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
+    AuthenticationFailed,
+    CredentialsMissing,
+    ImageError,
+    ImageNotFound,
+    RegistryUnavailable,
+    TlsFailed,
+)
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+
+from tests.support.images import Layer, Member, digest, write_layout
+from tests.support.registry import Registry, running
+
+BASE = Layer.of([Member("base", bytes(1000))])
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    path = tmp_path / "layout"
+    for name in ("web", "app"):
+        write_layout(path, name, [BASE, Layer.of([Member(name, str(tmp_path).encode())])])
+    return path
+
+
+def test_a_pull_over_http_is_allowed_only_when_asked_for(registry: Registry, store: ImageStore, layout: Path) -> None:
+    reference = registry.push(layout, "web", "http/web:1")
+    with pytest.raises(TlsFailed, match="speaks HTTP"):
+        store.ensure(reference)
+    image, changed = store.ensure(reference, tls_verify=False)
+    assert changed
+    assert image.reference == reference
+    assert store.ensure(reference) == (image, False), "what is in the store needs no registry"
+
+
+def test_tls_and_credentials(secure_registry: Registry, store: ImageStore, layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = secure_registry.push(layout, "web", "private/web:1")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(TlsFailed, match="not trusted"):
+        store.ensure(reference, authfile=secure_registry.authfile)
+    secure_registry.trust(tmp_path / "home")
+    with pytest.raises(AuthenticationFailed, match="authfile"):
+        store.ensure(reference)
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps({"auths": {secure_registry.address: {"auth": "dGVzdGVyOndyb25n"}}}))
+    with pytest.raises(AuthenticationFailed):
+        store.ensure(reference, authfile=wrong)
+    with pytest.raises(CredentialsMissing, match=r"/no/such\.json"):
+        store.ensure(reference, authfile=Path("/no/such.json"))
+    assert store.ensure(reference, authfile=secure_registry.authfile)[1]
+
+
+def test_without_verification_an_unknown_certificate_will_do(secure_registry: Registry, store: ImageStore, layout: Path) -> None:
+    reference = secure_registry.push(layout, "web", "private/unverified:1")
+    assert store.ensure(reference, authfile=secure_registry.authfile, tls_verify=False)[1]
+
+
+@pytest.mark.parametrize("name", ["no/such/image:1", "found/web:nosuch", "found/web@sha256:" + "0" * 64])
+def test_unknown_images(name: str, registry: Registry, store: ImageStore, layout: Path) -> None:
+    registry.push(layout, "web", "found/web:1")
+    with pytest.raises(ImageNotFound) as caught:
+        store.ensure(f"{registry.address}/{name}", tls_verify=False)
+    assert name in str(caught.value)
+
+
+def test_a_registry_that_has_ended(store: ImageStore, layout: Path, tmp_path: Path) -> None:
+    with running(tmp_path / "registry") as brief:
+        reference = brief.push(layout, "web", "web:1")
+    with pytest.raises(RegistryUnavailable):
+        store.ensure(reference, tls_verify=False)
+
+
+def test_a_server_that_is_no_registry(store: ImageStore) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                connection.close()
+
+        pool.submit(hang_up)
+        with pytest.raises(ImageError):
+            store.ensure(f"127.0.0.1:{server.getsockname()[1]}/x", tls_verify=False)
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_always_sees_that_a_tag_has_moved(registry: Registry, store: ImageStore, layout: Path) -> None:
+    reference = registry.push(layout, "web", "moving:latest")
+    first, _ = store.ensure(reference, tls_verify=False)
+    assert store.ensure(reference, policy="always", tls_verify=False) == (first, False)
+    registry.push(layout, "app", "moving:latest")
+    assert store.ensure(reference, tls_verify=False) == (first, False)
+    second, changed = store.ensure(reference, policy="always", tls_verify=False)
+    assert changed
+    assert second.id != first.id
+    pinned, _ = store.ensure(f"{registry.address}/moving@{first.digest}", tls_verify=False)
+    assert pinned.id == first.id
+
+
+def test_layers_that_images_share_are_fetched_once(registry: Registry, host: Host, tmp_path: Path) -> None:
+    shared = Layer.of([Member("shared", str(tmp_path).encode() * 100)])
+    references = []
+    for name in ("one", "two", "three"):
+        write_layout(tmp_path / "layout", name, [shared, Layer.of([Member(name, str(tmp_path).encode())])])
+        references.append(registry.push(tmp_path / "layout", name, f"shared/{name}"))
+
+    def pull(reference: str) -> bool:
+        return ImageStore(host).ensure(reference, tls_verify=False)[1]
+
+    with ThreadPoolExecutor(3) as pool, ImageStore(host).keeping_layers():
+        assert list(pool.map(pull, references)) == [True] * 3
+    assert registry.fetches(digest(shared.blob)) == 1
+    assert not (host.images_dir / "blobs").exists()
