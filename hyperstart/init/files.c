@@ -3,6 +3,7 @@
 
 #include "syscalls.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -136,4 +137,18 @@ int path_open(int root, const char *path, enum make make) {
             *slash = '/';
     }
     return open_within(root, partial);
+}
+
+int tree_remove(int parent, const char *name) {
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *entries = directory < 0 ? NULL : fdopendir(directory);
+    if (!entries)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(entries));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+            tree_remove(directory, entry->d_name);
+    closedir(entries);
+    return unlinkat(parent, name, AT_REMOVEDIR);
 }

@@ -23,6 +23,9 @@ int word_write(const char *path, const char *word);
 /* Like mkdir -p. */
 int directories_make(const char *path, mode_t mode);
 
+/* Like rm -rf of `name` in the directory `parent`; links are not followed. */
+int tree_remove(int parent, const char *name);
+
 /*
  * Opens (O_PATH) what `path` means to somebody whose / is `root`: links and .. stay within. When `make` is set, missing directories are made; a last
  * component that is missing becomes a directory or, for `make == MAKE_FILE`, an empty file.

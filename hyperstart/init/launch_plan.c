@@ -60,14 +60,26 @@ static int check_volume(void *target, struct error *error) {
     return 0;
 }
 
+/* Paths are resolved within their root anyway; a plan that tries to leave it is a mistake worth a word. */
+static bool has_dot_dot(const char *path) {
+    for (size_t length; *path; path += length + (path[length] == '/')) {
+        length = strcspn(path, "/");
+        if (length == 2 && !strncmp(path, "..", 2))
+            return true;
+    }
+    return false;
+}
+
 static void default_mount(void *target) { ((struct mount_plan *)target)->subpath = ""; }
 
 static int check_mount(void *target, struct error *error) {
     struct mount_plan *mount = target;
-    if (mount->target[0] != '/' || !mount->target[strspn(mount->target, "/")])
+    if (mount->target[0] != '/' || !mount->target[strspn(mount->target, "/")] || has_dot_dot(mount->target))
         return fail(error, "mount: the target \"%.80s\" is not an absolute path below /", mount->target);
-    if (mount->subpath[0] == '/')
-        return fail(error, "mount %.80s: the subpath is absolute", mount->target);
+    if (mount->subpath[0] == '/' || has_dot_dot(mount->subpath))
+        return fail(error, "mount %.80s: the subpath \"%.80s\" leaves the volume", mount->target, mount->subpath);
+    if (mount->copy_up && mount->subpath[0])
+        return fail(error, "mount %.80s: only a whole volume can be filled from the image", mount->target);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "devices.h"
 #include "files.h"
 #include "machine.h"
+#include "scratch.h"
 #include "syscalls.h"
 #include "volumes.h"
 
@@ -37,8 +38,9 @@ static int open_lower(const char *rootfs) {
 
 /* Layers are named by descriptors: whatever their paths hold, the options stay well-formed. */
 static int mount_layers(const struct container_plan *container, struct error *error) {
-    const char *upper_path = state_path("scratch/containers/%s/upper", container->name);
-    const char *work_path = state_path("scratch/containers/%s/work", container->name);
+    const char *layer = scratch_layer(container);
+    const char *upper_path = state_path("scratch/containers/%s/%s/upper", container->name, layer);
+    const char *work_path = state_path("scratch/containers/%s/%s/work", container->name, layer);
     if (directories_make(work_path, 0755) < 0)
         return fail_errno(error, "making %s", work_path);
     bool fresh = mkdir(upper_path, 0755) == 0;

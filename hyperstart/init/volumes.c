@@ -57,20 +57,6 @@ static bool is_empty(int directory) {
     return empty;
 }
 
-static int remove_tree(int parent, const char *name) {
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-        return 0;
-    int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *entries = directory < 0 ? NULL : fdopendir(directory);
-    if (!entries)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(entries));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            remove_tree(directory, entry->d_name);
-    closedir(entries);
-    return unlinkat(parent, name, AT_REMOVEDIR);
-}
-
 /*
  * Fills an empty volume with what the image has at the target. The copy is made aside and renamed over the empty directory: whoever is interrupted
  * leaves an empty volume, never a half. Containers that share the volume start at the same time: one of them copies, the others wait.
@@ -87,7 +73,7 @@ static int fill(const struct mount_plan *mount, int parent, int root, struct err
     CLOSING image = place < 0 ? -1 : openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (volume < 0 || image < 0 || !is_empty(volume))
         return 0;
-    if (remove_tree(parent, aside) < 0 || mkdirat(parent, aside, 0755) < 0)
+    if (tree_remove(parent, aside) < 0 || mkdirat(parent, aside, 0755) < 0)
         return fail_errno(error, "volume %s", mount->volume->name);
     CLOSING copy = openat(parent, aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct error cause;
