@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     ImageNotFound,
     RegistryUnavailable,
     TlsFailed,
+    UnsupportedPlatform,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 
-from tests.support.images import Layer, Member, digest, write_layout
+from tests.support.images import ARCHITECTURE, Layer, Member, digest, write_index, write_layout
 from tests.support.registry import Registry, running
+from tests.support.tree import opened
 
 BASE = Layer.of([Member("base", bytes(1000))])
 
@@ -96,6 +99,30 @@ def test_a_server_that_is_no_registry(store: ImageStore) -> None:
         with pytest.raises(ImageError):
             store.ensure(f"127.0.0.1:{server.getsockname()[1]}/x", tls_verify=False)
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_dockers_own_form_of_manifest(registry: Registry, store: ImageStore, layout: Path, tmp_path: Path) -> None:
+    reference = f"{registry.address}/form:1"
+    argv = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--format", "v2s2", f"oci:{layout}:web", f"docker://{reference}"]
+    subprocess.run(argv, check=True, capture_output=True)
+    image, _ = store.ensure(reference, tls_verify=False)
+    with opened(image.disk, tmp_path / "mnt") as content:
+        assert {path.name for path in content.iterdir()} == {"base", "web"}
+    assert store.ensure(reference, policy="always", tls_verify=False) == (image, False)
+
+
+def test_of_an_index_the_hosts_platform_is_taken(registry: Registry, store: ImageStore, layout: Path) -> None:
+    write_layout(layout, "other", [BASE], {"Cmd": ["/other"]}, architecture="s390x")
+    write_index(layout, "multi", [("s390x", "other"), (ARCHITECTURE, "web")])
+    write_index(layout, "foreign", [("s390x", "other")])
+    for tag in ("multi", "foreign"):
+        argv = ["skopeo", "copy", "--quiet", "--all", "--dest-tls-verify=false", f"oci:{layout}:{tag}", f"docker://{registry.address}/index:{tag}"]
+        subprocess.run(argv, check=True, capture_output=True)
+    image, _ = store.ensure(f"{registry.address}/index:multi", tls_verify=False)
+    assert image.config.architecture == ARCHITECTURE
+    assert store.ensure(image.reference, policy="always", tls_verify=False) == (image, False)
+    with pytest.raises(UnsupportedPlatform, match="made for linux/s390x, and this host is linux/"):
+        store.ensure(f"{registry.address}/index:foreign", tls_verify=False)
 
 
 def test_always_sees_that_a_tag_has_moved(registry: Registry, store: ImageStore, layout: Path) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import stat
@@ -30,7 +29,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
 
-from tests.support.images import Layer, Member, digest, directory, symlink, write_layout
+from tests.support.images import Layer, Member, digest, directory, symlink, write_index, write_layout
 from tests.support.tree import describe, opened
 
 BASE = Layer.of([directory("bin"), Member("bin/sh", b"#!sh", mode=0o755)])
@@ -198,33 +197,14 @@ def test_registries_that_are_not_there(reference: str, kind: type[ImageError], s
         store.ensure(reference)
 
 
-def index_of(layout: Path, *items: tuple[str, str]) -> None:
-    """Put the tag ``multi`` into a layout: an index of (architecture, tag) pairs."""
-    path = layout / "index.json"
-    index = json.loads(path.read_bytes())
-    by_tag = {item["annotations"]["org.opencontainers.image.ref.name"]: item for item in index["manifests"]}
-    chosen = [{**by_tag[tag], "annotations": {}, "platform": {"os": "linux", "architecture": architecture}} for architecture, tag in items]
-    inner = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": chosen}).encode()
-    (layout / "blobs/sha256" / digest(inner)[7:]).write_bytes(inner)
-    index["manifests"].append(
-        {
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "digest": digest(inner),
-            "size": len(inner),
-            "annotations": {"org.opencontainers.image.ref.name": "multi"},
-        }
-    )
-    path.write_text(json.dumps(index))
-
-
 def test_of_several_platforms_the_hosts_is_taken(store: ImageStore, layout: Path) -> None:
-    index_of(layout, ("s390x", "app"), ("amd64", "web"), ("arm64", "web"))
+    write_index(layout, "multi", [("s390x", "app"), ("amd64", "web"), ("arm64", "web")])
     assert store.ensure(f"oci:{layout}:multi")[0].config.cmd == ("/web",)
 
 
 def test_other_platforms_are_refused(store: ImageStore, host: Host, layout: Path) -> None:
     write_layout(layout, "other", [BASE], architecture="s390x")
-    index_of(layout, ("s390x", "other"))
+    write_index(layout, "multi", [("s390x", "other")])
     for tag in ("other", "multi"):
         with pytest.raises(UnsupportedPlatform):
             store.ensure(f"oci:{layout}:{tag}")

@@ -18,6 +18,8 @@ from typing import Any
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_TAG = "org.opencontainers.image.ref.name"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _KINDS = {
     "file": tarfile.REGTYPE,
@@ -124,15 +126,25 @@ def write_layout(
             "layers": [{"mediaType": layer.media_type, "digest": digest(layer.blob), "size": len(layer.blob)} for layer in layers],
         }
     ).encode()
-    for blob in (config_blob, manifest, *(layer.blob for layer in layers)):
+    for blob in (config_blob, *(layer.blob for layer in layers)):
         (layout / "blobs/sha256" / digest(blob).partition(":")[2]).write_bytes(blob)
+    _point(layout, tag, _MANIFEST, manifest)
+    return digest(config_blob)
+
+
+def write_index(layout: Path, tag: str, items: Sequence[tuple[str, str]]) -> None:
+    """Add an image of several platforms to a layout: (architecture, tag of an image that is there)."""
+    listed = json.loads((layout / "index.json").read_bytes())["manifests"]
+    by_tag = {item["annotations"][_TAG]: item for item in listed}
+    manifests = [{**by_tag[name], "annotations": {}, "platform": {"os": "linux", "architecture": architecture}} for architecture, name in items]
+    _point(layout, tag, _INDEX, json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": manifests}).encode())
+
+
+def _point(layout: Path, tag: str, media_type: str, data: bytes) -> None:
+    """Store a manifest and let the tag point at it."""
+    (layout / "blobs/sha256" / digest(data)[7:]).write_bytes(data)
     index = layout / "index.json"
     listed: dict[str, Any] = json.loads(index.read_bytes()) if index.exists() else {"schemaVersion": 2, "manifests": []}
-    name = "org.opencontainers.image.ref.name"
-    kept = [item for item in listed["manifests"] if item.get("annotations", {}).get(name) != tag]
-    listed["manifests"] = [
-        *kept,
-        {"mediaType": _MANIFEST, "digest": digest(manifest), "size": len(manifest), "annotations": {name: tag}},
-    ]
-    index.write_text(json.dumps(listed))
-    return digest(config_blob)
+    kept = [item for item in listed["manifests"] if item.get("annotations", {}).get(_TAG) != tag]
+    pointer = {"mediaType": media_type, "digest": digest(data), "size": len(data), "annotations": {_TAG: tag}}
+    index.write_text(json.dumps({**listed, "manifests": [*kept, pointer]}))

@@ -82,6 +82,7 @@ def test_a_platform_that_an_index_lacks_is_refused_with_what_it_has() -> None:
     "document",
     [
         {},
+        {"schemaVersion": 1, "fsLayers": []},
         {"config": {"digest": "x"}},
         {"config": {"digest": A}, "layers": {"a": 1}},
         {"config": {"digest": A, "size": -1}},

@@ -94,10 +94,11 @@ def choose_platform(image: str, index: dict[str, Any], architecture: str) -> str
     raise UnsupportedPlatform(image, f"linux/{architecture}", [name for name in offered if "unknown" not in name])
 
 
-def parse_manifest(image: str, document: dict[str, Any]) -> Manifest | None:
-    """A manifest's blobs; None for a form without a config (Docker's schema 1, which skopeo converts). Raises BadImage."""
+def parse_manifest(image: str, document: dict[str, Any]) -> Manifest:
+    """A manifest's blobs. Raises BadImage."""
     if document.get("schemaVersion") == 1:
-        return None
+        # Its digest leaves its own signatures out, and registries have given it up.
+        raise BadImage(image, "its manifest is of Docker's schema 1", remedy="Push it again with a current tool")
     layers = _list(image, document, "layers", "manifest")
     if len(layers) > _LAYERS_LIMIT:
         raise BadImage(image, f"manifest has {len(layers)} layers, more than {_LAYERS_LIMIT}")

@@ -59,7 +59,7 @@ def find_offer(name: str, where: Reference, access: Access) -> Offer:
             raise BadImage(name, f"the registry sent the manifest {digest_of(raw)} for {chosen.digest}")
         document, origin = parse_json(name, raw, "manifest"), chosen.skopeo
     manifest = parse_manifest(name, document)
-    return Offer(digest, manifest.config.digest if manifest else None, origin, manifest.layers if manifest else ())
+    return Offer(digest, manifest.config.digest, origin, manifest.layers)
 
 
 def make(
@@ -120,10 +120,7 @@ def _read_layout(name: str, layout: Path, blobs: Path) -> Manifest:
     """The manifest of the one image in a layout that skopeo wrote; digests are checked again, since blobs may be another run's."""
     index = parse_json(name, (layout / "index.json").read_bytes(), "index")
     pointer = parse_manifest(name, {"config": index["manifests"][0], "layers": []})
-    manifest = pointer and parse_manifest(name, parse_json(name, _read_blob(name, blobs, pointer.config.digest), "manifest"))
-    if manifest is None:
-        raise BadImage(name, "its manifest has no config")
-    return manifest
+    return parse_manifest(name, parse_json(name, _read_blob(name, blobs, pointer.config.digest), "manifest"))
 
 
 def _blob_path(blobs: Path, digest: str) -> Path:

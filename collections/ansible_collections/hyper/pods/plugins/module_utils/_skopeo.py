@@ -75,7 +75,7 @@ def raw_manifest(image: str, source: str, access: Access) -> bytes:
     argv = ["skopeo", "inspect", "--raw", *access.options(), source]
     done = subprocess.run([_command.find(argv[0]), *argv[1:]], env=_command.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
-        raise _error(image, done.stderr.decode(errors="replace"))
+        raise meaning(image, done.stderr.decode(errors="replace"))
     return done.stdout
 
 
@@ -107,20 +107,21 @@ def copy(image: str, source: str, layout: Path, blobs: Path, access: Access, *, 
                 if found := _COPYING.match(line):
                     on_blob(found[1])
             if process.wait() != 0:
-                raise _error(image, "".join(lines[-20:]))
+                raise meaning(image, "".join(lines[-20:]))
         finally:
             if process.poll() is None:
                 process.kill()
 
 
-def _error(image: str, output: str) -> ImageError:
+def meaning(image: str, output: str) -> ImageError:
+    """The error that skopeo's output tells of."""
     found = _MESSAGE.search(output)
     message = re.sub(r"\\(.)", r"\1", found[1]) if found else output.strip()
-    for pattern, kind, meaning in _MEANINGS:
+    for pattern, kind, words in _MEANINGS:
         if re.search(pattern, message, re.IGNORECASE):
             if kind is UnsupportedPlatform:
                 return UnsupportedPlatform(image, f"linux/{host_architecture()}", [])
-            return kind(image, f"{meaning} ({_short(message)})")
+            return kind(image, f"{words} ({_short(message)})")
     return PullFailed(image, _short(message))
 
 
