@@ -15,6 +15,7 @@
 #define MAX_SIGNAL 64
 #define MAX_GRACE_PERIOD (365 * 24 * 3600)
 #define MAX_NAME 63
+#define MAX_VOLUME_NAME 128 /* the host makes some of a container's name and a digest */
 #define MAX_SERIAL 20
 
 /* Safe as one component of a path and as a word of a log line. */
@@ -51,7 +52,7 @@ static int check_interface(void *target, struct error *error) {
 static int check_volume(void *target, struct error *error) {
     static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", NULL};
     struct volume_plan *volume = target;
-    if (!is_name(volume->name, MAX_NAME))
+    if (!is_name(volume->name, MAX_VOLUME_NAME))
         return fail(error, "volume: \"%.80s\" is not a name", volume->name);
     int kind = one_of(volume->kind_text, kinds, "volume kind", error);
     if (kind < 0)

@@ -8,6 +8,7 @@
 #include "network.h"
 #include "plan.h"
 #include "rootfs.h"
+#include "scratch.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -114,6 +115,7 @@ static int prepare_storage(struct error *error) {
     } else if (!pod.plan.scratch && mount("tmpfs", target, "tmpfs", 0, "mode=755") < 0) {
         return fail_errno(error, "mounting a tmpfs for the writable layers");
     }
+    scratch_tidy(&pod.plan);
     if (volumes_prepare(&pod.plan, error) < 0 || machine_prepare_skeleton(error) < 0)
         return -1;
     storage_ready = true;

@@ -32,15 +32,14 @@ static bool has_volume(const struct launch_plan *plan, const char *name) {
 }
 
 /* Out of the way at once; how long its removal takes is nobody's concern. */
-static bool set_aside(int scratch, int directory, const char *name) {
+static void set_aside(int scratch, int directory, const char *name) {
     static unsigned number;
     char aside[32];
     if (mkdirat(scratch, STALE, 0700) < 0 && errno != EEXIST)
-        return false;
+        return;
     do
         snprintf(aside, sizeof aside, STALE "/%u", number++);
     while (renameat(directory, name, scratch, aside) < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR));
-    return true;
 }
 
 /* Sets aside what is in `path` and `is_kept` does not want. */
