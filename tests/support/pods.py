@@ -82,8 +82,8 @@ class PodHost:
         return {"state_dir": str(self.host.state_dir), "run_dir": str(self.host.run_dir), "qemu_user": self.host.qemu_user}
 
     def module(self, module: str, /, **options: Any) -> dict[str, Any]:
-        """Run a module; ``check``, ``fails``, ``env`` and ``timeout`` are run_module's, the rest are the module's arguments."""
-        how = {key: options.pop(key) for key in ("check", "diff", "fails", "env", "timeout") if key in options}
+        """Run a module; ``check``, ``diff``, ``fails`` and ``timeout`` are run_module's, the rest are the module's arguments."""
+        how = {key: options.pop(key) for key in ("check", "diff", "fails", "timeout") if key in options}
         return run_module(module, {**self.arguments, **options}, **how)
 
     def pod(self, *pods: Mapping[str, Any] | str, **options: Any) -> dict[str, Any]:
