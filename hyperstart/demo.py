@@ -47,7 +47,7 @@ Try it:
 
 def _provide_images(reporter: Reporter) -> None:
     """The sample images in the host's store; an archive that is made anew has the same bytes, so it is pulled once."""
-    held = {image.name for image in api.list_images().images}
+    held = {image.reference for image in api.list_images().images}
     archives = make_samples(directory=ROOT / "build/samples")
     for name, archive in archives.items():
         if f"localhost/{name}:latest" not in held:

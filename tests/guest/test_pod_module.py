@@ -212,5 +212,5 @@ def test_info_module(pods: PodHost, name: str) -> None:
     [only] = pods.module("pod_info", names=[name], logs=True, container="b")["logs"]
     assert [line["message"] for line in only["lines"]] == ["three"]
     assert result["host"]["accelerator"] in ("kvm", "tcg")
-    assert "localhost/tools:latest" in [image["name"] for image in result["images"]]
+    assert "localhost/tools:latest" in [image["reference"] for image in result["images"]]
     assert pods.module("pod_info", names=["nosuch"], fails=True)["error"] == "PodNotFound"

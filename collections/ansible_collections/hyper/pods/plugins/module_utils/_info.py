@@ -47,7 +47,9 @@ def logs(host: Host, name: str, *, container: str | None = None, tail: int | Non
 
 def images(host: Host) -> list[dict[str, Any]]:
     """The images of the store."""
-    return [{"name": image.reference, "id": image.id, "digest": image.digest, "size": image.size, "source": image.source} for image in ImageStore(host).list()]
+    return [
+        {"reference": image.reference, "id": image.id, "digest": image.digest, "size": image.size, "source": image.source} for image in ImageStore(host).list()
+    ]
 
 
 def host_facts(host: Host) -> dict[str, Any]:
