@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.support.registry import Registry
+
 CACHE = Path(__file__).resolve().parents[2] / ".cache/test-images"
 SUITE = "bookworm"
 
@@ -51,7 +53,7 @@ SERVICES = {
 
 def services_layout() -> Path:
     """An OCI layout with a tag for each of SERVICES."""
-    recipe = json.dumps([SUITE, {name: asdict(service) for name, service in SERVICES.items()}], sort_keys=True)
+    recipe = json.dumps([SUITE, "gzip", {name: asdict(service) for name, service in SERVICES.items()}], sort_keys=True)
     layout = CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:16]
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -66,6 +68,12 @@ def services_layout() -> Path:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     return layout
+
+
+def push_services(registry: Registry) -> dict[str, str]:
+    """Push all of SERVICES; returns name → reference."""
+    layout = services_layout()
+    return {name: registry.push(layout, name, f"services/{name}:1") for name in SERVICES}
 
 
 def _build(work: Path, layout: Path) -> None:
@@ -99,7 +107,8 @@ def _build(work: Path, layout: Path) -> None:
                 "run", "--isolation", "chroot", container, "sh", "-ec", f"printf 'exit 101' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; {script}"
             )
             buildah("config", *(f"--{key}={value}" for key, value in service.config.items()), container)
-            buildah("commit", "--quiet", container, f"oci:{layout}:{name}")
+            # Compressed here, once, and not at each push.
+            buildah("commit", "--quiet", "--disable-compression=false", container, f"oci:{layout}:{name}")
     finally:
         _run(["buildah", *storage, "rm", "--all"])
 
