@@ -51,7 +51,8 @@ def merged(current: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[
 def plan(current: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None, *, running: bool, state: str, residue: bool = False) -> list[str]:
     """The actions, in order, that make a guest what it is to be: create, update, start, stop, restart, delete.
 
-    current, wanted: its definition now and then, None for none; residue: files are there, of a creation that was cut off if there is no definition. An update of a running guest restarts it: QEMU takes no other parameters while it runs.
+    current, wanted: its definition now and then, None for none. residue: files are there, of a creation that was cut off if there is no definition.
+    An update of a running guest restarts it: QEMU takes no other parameters while it runs.
     """
     if wanted is None:
         return [*(["stop"] if running else []), *(["delete"] if current is not None or residue else [])]

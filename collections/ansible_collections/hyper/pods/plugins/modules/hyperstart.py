@@ -11,6 +11,7 @@ short_description: Install hyperstart and the kernel of guests on a KVM host
 description:
   - Puts a version of hyperstart on a host, which is a kernel and an initramfs that holds hyperstart and the kernel's modules.
   - A version is made whole or not at all, never changes, and its name tells its content.
+  - Whether KVM can be used is proved by a guest, once for each boot of the host, version of QEMU and kernel. That takes up to 10 seconds.
   - Pods keep the version that they were started with. New guests boot the current one.
 author:
   - The Hyper pods authors
@@ -92,6 +93,14 @@ kernel_version:
   returned: success
   type: str
   sample: 6.1.0-56-cloud-amd64
+accelerator:
+  description: What guests are run with on this host, C(kvm) where a guest proved that it works, else C(tcg). Null in check mode and where QEMU is missing.
+  returned: success
+  type: str
+accelerator_reason:
+  description: Why, for people.
+  returned: success
+  type: str
 removed:
   description: Versions that were removed.
   returned: success
@@ -109,13 +118,27 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart_install as install
-from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils import _kvm
+from ansible_collections.hyper.pods.plugins.module_utils._command import CommandMissing
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, run
 
 
 def _operation(module: AnsibleModule, host: Host) -> dict[str, Any]:
     outcome = install.converge(host, _wanted(module.params), check=module.check_mode)
-    return outcome.as_dict()
+    return {**outcome.as_dict(), **_acceleration(host, needed=not module.check_mode and outcome.after is not None)}
+
+
+def _acceleration(host: Host, *, needed: bool) -> dict[str, str | None]:
+    """The verdict on KVM, so that the first pod does not wait for it. A host without QEMU has none yet."""
+    if not needed:
+        return {"accelerator": None, "accelerator_reason": None}
+    try:
+        verdict = _kvm.accelerator(host, installed(host))
+    except (CommandMissing, NotPrepared) as lacking:
+        return {"accelerator": None, "accelerator_reason": str(lacking)}
+    return {"accelerator": verdict.accelerator, "accelerator_reason": verdict.reason}
 
 
 def _wanted(params: dict[str, Any]) -> install.Wanted | None:
