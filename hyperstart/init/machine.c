@@ -3,6 +3,7 @@
 
 #include "files.h"
 #include "loop.h"
+#include "modules.h"
 #include "syscalls.h"
 
 #include <errno.h>
@@ -96,20 +97,6 @@ static int prepare_test(struct error *error) {
     return mount_all(mounts, COUNT(mounts), error);
 }
 
-/* One module a line, in the order of their dependencies. A module that a kernel has built in or does not take is no reason to give up. */
-static void load_modules(void) {
-    FREEING order = file_read(AT_FDCWD, "/modules/order", 65536, NULL);
-    for (char *save, *name = order ? strtok_r(order, "\n", &save) : NULL; name; name = strtok_r(NULL, "\n", &save)) {
-        char path[256];
-        snprintf(path, sizeof path, "/modules/%s", name);
-        CLOSING fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || (sys_finit_module(fd, "") < 0 && errno != EEXIST))
-            fprintf(stderr, "hyperstart: module %s: %s\n", name, strerror(errno));
-        /* The initramfs stays in memory for ever, below the new root. */
-        unlink(path);
-    }
-}
-
 /* PID 1 holds some for each container and exec. Programs get what is usual: few, since some walk through all that are possible; those that want more ask. */
 static void prepare_limits(void) {
     if (machine.test)
@@ -124,7 +111,7 @@ int machine_prepare(struct error *error) {
     umask(022);
     prepare_limits();
     if (!machine.test) {
-        load_modules();
+        modules_load_part();
         if (leave_initramfs(error) < 0)
             return -1;
         reboot(RB_DISABLE_CAD);

@@ -3,6 +3,7 @@
 #include "devices.h"
 #include "log.h"
 #include "machine.h"
+#include "modules.h"
 #include "pod.h"
 #include "port.h"
 #include "session.h"
@@ -115,6 +116,7 @@ static void no_op(struct timer *timer) { (void)timer; }
 
 static void after(void) {
     static struct timer again;
+    static bool late_modules;
     log_flush();
     streams_resume();
     pod_settle();
@@ -123,6 +125,10 @@ static void after(void) {
     /* The log has room once more and its port has nothing to report: the next round must not wait for anything. */
     if (streams_waiting() && log_has_room())
         timer_set(&again, 0, no_op);
+    if (!late_modules && !machine.test && !pod_is_starting()) {
+        late_modules = true;
+        modules_load_part();
+    }
     if (!pod_is_over())
         return;
     ports_finish();

@@ -188,6 +188,13 @@ bool pod_is_stopping(void) { return pod.phase >= POD_STOPPING; }
 
 bool pod_is_over(void) { return pod.phase == POD_SUCCEEDED || pod.phase == POD_FAILED; }
 
+bool pod_is_starting(void) {
+    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
+        if (pod.containers[index].state == CONTAINER_STARTING)
+            return true;
+    return false;
+}
+
 bool pod_reaped(pid_t pid, int wait_status) {
     for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
         if (pod.containers[index].pid == pid) {

@@ -31,6 +31,8 @@ bool pod_reaped(pid_t pid, int wait_status);
 /* After every batch of events. */
 void pod_settle(void);
 bool pod_is_over(void);
+/* Whether a container is on its way, for which all else can wait. */
+bool pod_is_starting(void);
 
 struct container *pod_container(const char *name);
 void pod_status(struct writer *writer);

@@ -4,6 +4,7 @@
 #define SYSCALLS_H
 
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@ static inline int sys_mount_setattr(int mount, unsigned flags, struct mount_attr
     return (int)syscall(SYS_mount_setattr, mount, "", X_AT_EMPTY_PATH | flags, attributes, sizeof *attributes);
 }
 
-static inline int sys_finit_module(int fd, const char *parameters) { return (int)syscall(SYS_finit_module, fd, parameters, 0); }
+static inline int sys_init_module(const void *data, size_t size, const char *parameters) { return (int)syscall(SYS_init_module, data, size, parameters); }
 
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) { return (int)syscall(SYS_close_range, first, last, flags); }
 
