@@ -43,7 +43,7 @@ class Options(TypedDict, total=False):
 
     inventory: as Ansible's ``--inventory``, one or several; without it Ansible's own setting, which is this machine. limit: as Ansible's
     ``--limit``. check: say what would change and change nothing. diff: have the changes in the result. state_dir, run_dir, qemu_user: as the
-    collection's modules have them; without them HYPER_STATE_DIR and HYPER_RUN_DIR from the environment, then the modules' defaults.
+    collection's modules have them; without them HYPER_STATE_DIR, HYPER_RUN_DIR and HYPER_QEMU_USER from the environment, then the modules' defaults.
     on_event: called with each of Ansible's events. on_progress: called with each step, where the host is this machine.
     """
 
@@ -247,7 +247,7 @@ def _host_variables(options: Options) -> dict[str, Any]:
     return {
         "hyper_state_dir": os.fspath(state_dir) if state_dir else None,
         "hyper_run_dir": os.fspath(run_dir) if run_dir else None,
-        "hyper_qemu_user": options.get("qemu_user"),
+        "hyper_qemu_user": options.get("qemu_user") or os.environ.get("HYPER_QEMU_USER"),
         "pod_hosts": "all" if listed else None,
     }
 

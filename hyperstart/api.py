@@ -284,7 +284,7 @@ def host_info(**options: Unpack[Options]) -> HostsResult:
 
 def prepare_hosts(*, variables: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> HostsResult:
     """Install what a KVM host needs (``playbooks/prepare_host.yml``). variables: of the roles that do it."""
-    return _play("prepare_host.yml", dict(variables or {}), options, _hosts_result)
+    return _play("prepare_host.yml", dict(variables or {}), options, _prepared_result)
 
 
 def _run_variables(manifests: Sequence[Manifest], pull: Pull | None, authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
@@ -368,6 +368,12 @@ def _images_result(play: Play) -> ImagesResult:
 
 def _hosts_result(play: Play) -> HostsResult:
     return HostsResult(*_base(play), {result.host: result.values.get("host") or {} for result in play.results})
+
+
+def _prepared_result(play: Play) -> HostsResult:
+    """Most of that playbook's tasks are Ansible's own; so are the counts."""
+    counts: Mapping[str, Any] = next((event["event_data"] for event in reversed(play.events) if event["event"] == "playbook_on_stats"), {})
+    return HostsResult(bool(counts.get("changed")), (), play.events, {host: {} for host in counts.get("processed", {})})
 
 
 def _collect(results: Iterable[HostValues], key: str, make: Callable[[str, Mapping[str, Any]], T]) -> tuple[T, ...]:

@@ -26,7 +26,7 @@ examples:
 exit codes: 0; 1 the operation failed; 2 the command line or a definition is wrong and nothing was done; 130 interrupted; 143 terminated;
 `exec` and `run --rm` exit with the code of what they ran.
 
-HYPER_STATE_DIR and HYPER_RUN_DIR name other directories than /var/lib/hyper and /run/hyper on the hosts."""
+HYPER_STATE_DIR, HYPER_RUN_DIR and HYPER_QEMU_USER stand for /var/lib/hyper, /run/hyper and hyper-qemu on the hosts."""
 
 
 class _Terminated(BaseException):

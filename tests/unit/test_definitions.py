@@ -127,6 +127,13 @@ def test_a_whole_pod_from_words_is_a_manifest_that_hosts_take() -> None:
     assert [container.name for container in _manifest.parse(manifest).containers] == ["nginx", "redis"]
 
 
+@pytest.mark.parametrize("word", ["$", "$$", "$HOME", "$(date)", "$$(date)", "echo $$ $(A) ${A}"])
+def test_words_reach_the_container_as_they_were_typed(word: str) -> None:
+    container = definitions.pod_manifest(name="job", images=["a"], command=[word], env={"A": word})["spec"]["containers"][0]
+    known = {"A": "other", "date": "other"}
+    assert (_manifest.expand(container["args"][0], known), _manifest.expand(container["env"][0]["value"], known)) == (word, word)
+
+
 def test_a_command_takes_the_place_of_the_images_own_arguments() -> None:
     manifest = definitions.pod_manifest(name="job", images=["busybox"], command=["echo", "{{ hello }}"], restart_policy="Never")
     assert manifest["spec"] == {"restartPolicy": "Never", "containers": [{"name": "busybox", "image": "busybox", "args": ["echo", "{{ hello }}"]}]}
@@ -191,7 +198,7 @@ def test_a_survey_may_give_everything_as_text() -> None:
     assert definitions.requested_manifests({"name": "a", "images": "a", "command": "sh -c 'echo $HOME'"})[0]["spec"]["containers"][0]["args"] == [
         "sh",
         "-c",
-        "echo $HOME",
+        "echo $$HOME",
     ]
 
 

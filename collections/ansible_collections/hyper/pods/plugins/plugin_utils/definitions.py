@@ -148,6 +148,11 @@ def pairs(value: Mapping[str, Any] | Words, *, where: str) -> dict[str, str]:
     return result
 
 
+def literal(word: str) -> str:
+    """A word as a manifest must spell it so that nothing in it is expanded: Kubernetes takes ``$(NAME)`` for a variable and ``$$`` for one ``$``."""
+    return word.replace("$", "$$")
+
+
 def pod_manifest(
     *,
     name: str,
@@ -162,7 +167,8 @@ def pod_manifest(
 ) -> Manifest:
     """One Pod manifest: a container for each image, named after it.
 
-    command: the arguments of the only image, in place of its Cmd (its Entrypoint stays, as with docker). env: set in every container. publish: ports of the
+    command: the arguments of the only image, in place of its Cmd (its Entrypoint stays, as with docker). env: set in every container. Both are
+    taken as they are; Kubernetes' ``$(NAME)`` needs a manifest. publish: ports of the
     first container; the network is one for the pod, so it does not matter which container listens. cpu_count, memory_size: of the whole pod.
     Raises BadDefinition.
     """
@@ -174,11 +180,11 @@ def pod_manifest(
         raise BadDefinition(f"{restart_policy} is not known", where="restart_policy", remedy=f"Choose one of {', '.join(RESTART_POLICIES)}")
     containers: list[dict[str, Any]] = [{"name": label, "image": image} for label, image in zip(container_names(images), images)]
     if command:
-        containers[0]["args"] = list(command)
+        containers[0]["args"] = [literal(word) for word in command]
     variables = pairs(env, where="env")
     if variables:
         for container in containers:
-            container["env"] = [{"name": key, "value": content} for key, content in variables.items()]
+            container["env"] = [{"name": key, "value": literal(content)} for key, content in variables.items()]
     ports = [port(text) for text in publish]
     sockets = [(each["hostIP"], each["hostPort"], each["protocol"]) for each in ports]
     for socket in sockets:
