@@ -7,6 +7,9 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+# Loaded when the containers run, since nothing of theirs needs them: the power button and the word about a panic.
+CAN_WAIT = frozenset(("button.ko", "evdev.ko", "pvpanic.ko", "pvpanic-pci.ko"))
+
 
 @dataclass(frozen=True)
 class Module:
@@ -17,7 +20,9 @@ class Module:
 
 
 def build(init: bytes, modules: Sequence[Module]) -> bytes:
-    """An uncompressed cpio archive (newc) with /init, /modules/order (one file name a line, each after those it needs) and the modules.
+    """An uncompressed cpio archive (newc) with /init, /modules/order and the modules.
+
+    The order: one file name a line, each after those it needs; those after the empty line are loaded when the containers run.
 
     The same input gives the same bytes. Uncompressed, since unpacking an lz4 archive made the emulated boot longer by more than reading 1 MB costs.
     """
@@ -31,12 +36,19 @@ def _archive(init: bytes, modules: Sequence[Module]) -> Iterator[bytes]:
         ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
         ("init", stat.S_IFREG | 0o755, init, (0, 0)),
         ("modules", stat.S_IFDIR | 0o755, b"", (0, 0)),
-        ("modules/order", stat.S_IFREG | 0o644, "".join(f"{module.name}\n" for module in modules).encode(), (0, 0)),
+        ("modules/order", stat.S_IFREG | 0o644, _order(modules), (0, 0)),
         *((f"modules/{module.name}", stat.S_IFREG | 0o644, module.data, (0, 0)) for module in modules),
     ]
     for inode, (name, mode, data, device) in enumerate(entries, start=1):
         yield _entry(name, data, inode=inode, mode=mode, device=device)
     yield _entry("TRAILER!!!", b"", inode=0, mode=0, device=(0, 0))
+
+
+def _order(modules: Sequence[Module]) -> bytes:
+    """One name a line; an empty line before the first that can wait, after which all wait."""
+    first = next((index for index, module in enumerate(modules) if module.name in CAN_WAIT), len(modules))
+    names = [module.name for module in modules]
+    return "".join(f"{name}\n" for name in (*names[:first], "", *names[first:])).encode()
 
 
 def _entry(name: str, data: bytes, *, inode: int, mode: int, device: tuple[int, int]) -> bytes:
