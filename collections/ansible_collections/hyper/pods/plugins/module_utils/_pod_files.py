@@ -17,9 +17,16 @@ _SCRATCH = "scratch.img"
 
 
 def prepare(host: Host, name: str) -> Path:
-    """The pod's directory: QEMU may read it and write the files that are its own, and make none."""
+    """The pod's directory: QEMU may read it and write the files that are its own, and make none.
+
+    What a killed run left of its files, half written or half removed, goes.
+    """
     _, gid = host.qemu_ids()
     directory = host.pod_dir(name)
+    if _trash(host, name).exists():
+        shutil.rmtree(_trash(host, name))
+    for left in directory.glob(".*"):
+        left.unlink()
     make_dir(directory, mode=0o750, owner=(0, gid))
     make_dir(directory / "images", mode=0o750, owner=(0, gid))
     for file in ("log", "console.log"):
