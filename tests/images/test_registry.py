@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _skopeo
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     AuthenticationFailed,
     CredentialsMissing,
-    ImageError,
     ImageNotFound,
     RegistryUnavailable,
     TlsFailed,
@@ -84,21 +84,28 @@ def test_a_registry_that_has_ended(store: ImageStore, layout: Path, tmp_path: Pa
         store.ensure(reference, tls_verify=False)
 
 
-def test_a_server_that_is_no_registry(store: ImageStore) -> None:
+@pytest.mark.parametrize("hang_up", [True, False], ids=["hangs up", "never answers"])
+def test_a_server_that_is_no_registry(hang_up: bool, store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_skopeo, "MANIFEST_TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        connections = []
 
-        def hang_up() -> None:
+        def accept() -> None:
             while True:
                 try:
                     connection, _ = server.accept()
                 except OSError:
                     return
-                connection.close()
+                connections.append(connection)
+                if hang_up:
+                    connection.close()
 
-        pool.submit(hang_up)
-        with pytest.raises(ImageError):
+        pool.submit(accept)
+        with pytest.raises(RegistryUnavailable):
             store.ensure(f"127.0.0.1:{server.getsockname()[1]}/x", tls_verify=False)
         server.shutdown(socket.SHUT_RDWR)
+    for connection in connections:
+        connection.close()
 
 
 def test_dockers_own_form_of_manifest(registry: Registry, store: ImageStore, layout: Path, tmp_path: Path) -> None:

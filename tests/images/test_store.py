@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _workspace
@@ -26,7 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     RegistryUnavailable,
     UnsupportedPlatform,
 )
-from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore, StoredImage
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
 
 from tests.support.images import Layer, Member, digest, directory, symlink, write_index, write_layout
@@ -141,6 +142,29 @@ def test_two_names_share_a_disk_and_the_last_one_takes_it_along(store: ImageStor
     assert store.remove("two") == two
     assert not two.disk.exists()
     assert store.remove("two") is None
+
+
+def test_a_disk_that_never_got_a_name_goes_with_the_next_pull(store: ImageStore, host: Host, layout: Path) -> None:
+    image, _ = store.ensure("web", source=f"oci:{layout}:web")
+    next((host.images_dir / "names").iterdir()).unlink()
+    store.ensure("app", source=f"oci:{layout}:app")
+    assert not image.disk.exists()
+    assert len(list((host.images_dir / "configs").iterdir())) == 1
+
+
+def test_an_image_that_is_removed_while_it_gets_another_name(store: ImageStore, layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, _ = store.ensure("one", source=f"oci:{layout}:web")
+    publish = ImageStore._publish
+
+    def removed_before(self: ImageStore, name: str, *rest: Any) -> StoredImage | None:
+        monkeypatch.setattr(ImageStore, "_publish", publish)
+        store.remove("one")
+        return publish(self, name, *rest)
+
+    monkeypatch.setattr(ImageStore, "_publish", removed_before)
+    again, changed = store.ensure("two", source=f"oci:{layout}:web")
+    assert changed
+    assert (again.id, again.disk.exists()) == (image.id, True)
 
 
 def test_an_image_in_use_is_not_removed(store: ImageStore, host: Host, layout: Path) -> None:

@@ -21,12 +21,11 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig, parse_config
-from ansible_collections.hyper.pods.plugins.module_utils._image_errors import ImageInUse, ImageNotFound, PullFailed, RootNeeded
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import ImageInUse, ImageNotFound, RootNeeded
 from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Offer, Progress, digest_of, find_offer, human, make
 from ansible_collections.hyper.pods.plugins.module_utils._image_reference import Reference, Registry, parse
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
@@ -125,7 +124,7 @@ class ImageStore:
             stored = self.removable(reference, force=force)
             if stored is not None:
                 self._name_path(stored.reference).unlink()
-                self._drop_unnamed(stored.id)
+                self._sweep()
             return stored
 
     def removable(self, reference: str, *, force: bool = False) -> StoredImage | None:
@@ -225,11 +224,12 @@ class ImageStore:
         """Names and disks change together; what takes long is done outside."""
         return locked(self._host.lock_path("images", "store"), what="the image store")
 
-    def _drop_unnamed(self, image_id: str) -> None:
-        if not self._names_of(image_id):
-            for path in (self._disk_path(image_id), self._config_path(image_id)):
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+    def _sweep(self) -> None:
+        """Remove what no name leads to: an image that lost its last name, or one whose pull was killed before it got one."""
+        named = {image.id.partition(":")[2] for image in self.list()}
+        for path in [*(self._dir / "disks").glob("*.erofs"), *(self._dir / "configs").glob("*.json")]:
+            if path.stem not in named:
+                path.unlink()
 
     # Pulling
 
@@ -237,13 +237,13 @@ class ImageStore:
         self._prepare()
         name = comparison.name
         with staging(self._dir) as stage:
-            image_id, config = offer.id, b""
-            if image_id is None or not self._complete(image_id):
-                image_id, config = make(name, offer, access, stage, known=self._complete, limits=self._limits, progress=progress)
-            self._publish(name, image_id, config, offer.digest, str(comparison.source), stage)
-        stored = self._load(name)
-        if stored is None:
-            raise PullFailed(name, "was removed by another run while it was pulled", remedy="Run this again")
+            while True:
+                image_id, config = offer.id, b""
+                if image_id is None or not self._complete(image_id):
+                    image_id, config = make(name, offer, access, stage, known=self._complete, limits=self._limits, progress=progress)
+                stored = self._publish(name, image_id, config, offer.digest, str(comparison.source), stage)
+                if stored is not None:
+                    break
         progress(f"{name}: {stored.id[7:19]}, disk of {human(stored.size)}")
         return stored
 
@@ -255,11 +255,13 @@ class ImageStore:
             return False
         return digest_of(config) == image_id and self._disk_path(image_id).exists()
 
-    def _publish(self, name: str, image_id: str, config: bytes, digest: str, source: str, stage: Staging) -> None:
-        """Config, disk, name: in this order, each whole. A disk that is there already stays, since pods count by its links."""
+    def _publish(self, name: str, image_id: str, config: bytes, digest: str, source: str, stage: Staging) -> StoredImage | None:
+        """Config, disk, name: in this order, each whole. A disk that is there already stays, since pods count by its links.
+
+        None: an image that was there when this pull began was removed meanwhile.
+        """
         owner = (0, self._host.qemu_ids()[1])
         with self._changing():
-            former = self._load(name)
             disk = self._disk_path(image_id)
             if config:
                 write_atomic(self._config_path(image_id), config, mode=0o640, owner=owner)
@@ -268,12 +270,13 @@ class ImageStore:
                 stage.disk.chmod(0o640)
                 stage.disk.rename(disk)
                 _sync(disk.parent)
-            if self._complete(image_id):
-                record: dict[str, Any] = {"reference": name, "id": image_id, "digest": digest, "source": source}
-                write_atomic(self._name_path(name), json.dumps(record, indent=1).encode(), mode=0o640, owner=owner)
-                _sync(self._name_path(name).parent)
-            if former is not None and former.id != image_id:
-                self._drop_unnamed(former.id)
+            if not self._complete(image_id):
+                return None
+            record = {"reference": name, "id": image_id, "digest": digest, "source": source}
+            write_atomic(self._name_path(name), json.dumps(record, indent=1).encode(), mode=0o640, owner=owner)
+            _sync(self._name_path(name).parent)
+            self._sweep()
+            return self._load(name)
 
 
 def _silent(line: str) -> None:

@@ -24,6 +24,9 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     UnsupportedPlatform,
 )
 
+# A manifest is small; a registry that has not sent it by then is stuck. Layers may take as long as they need.
+MANIFEST_TIMEOUT = 60
+
 _MESSAGE = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _COPYING = re.compile(r"^Copying blob (sha256:[0-9a-f]+)")
 
@@ -72,7 +75,9 @@ class Access:
 
 def raw_manifest(image: str, source: str, access: Access) -> bytes:
     """The manifest, or index, that ``source`` (skopeo's notation) points at, byte for byte. Raises an ImageError."""
-    argv = ["skopeo", "inspect", "--raw", *access.options(), source]
+    # Archives may have to be read as a whole first.
+    limit = [f"--command-timeout={MANIFEST_TIMEOUT}s"] if source.startswith("docker:") else []
+    argv = ["skopeo", *limit, "inspect", "--raw", *access.options(), source]
     done = subprocess.run([_command.find(argv[0]), *argv[1:]], env=_command.environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
         raise meaning(image, done.stderr.decode(errors="replace"))
