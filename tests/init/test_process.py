@@ -189,8 +189,7 @@ def test_standard_input(init: Init, stdin: bool) -> None:
             pod.until_running()
             assert pod.shell("other", "readlink /proc/$(pidof cat)/fd/0").startswith("pipe:")
         else:
-            pod.until(lambda status: status.containers[0].state == "terminated")
-            assert pod.output("app") == b"ended\n"
+            pod.until_said("app", b"ended\n")
 
 
 def test_a_terminal(init: Init) -> None:

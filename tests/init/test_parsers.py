@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The init's parsers alone, under ASan and UBSan: every damage of a plan, and streams of frames read as Python reads them."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import subprocess
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._frames import Decoder, Frame, encode
+from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, Volume
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.init import SOURCES
+from tests.support.plans import BODIES, body_of, disk
+
+Parse = Callable[[str, Sequence[bytes]], list[str]]
+
+PLAN = LaunchPlan(
+    "pod",
+    b"127.0.0.1 localhost\n",
+    b"nameserver 10.0.2.3\n",
+    (Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2", "fec0::2"), 1500),),
+    (Volume("data", "scratch"), Volume("mem", "tmpfs", 4096)),
+    (
+        Container(
+            "app",
+            "0123456789abcdef0123",
+            ("/bin/app", "x"),
+            (("A", "b"),),
+            "/srv",
+            "app:app",
+            (4,),
+            mounts=(
+                Mount("data", "/d", "s", readonly=True),
+                Mount("mem", "/m", copy_up=True),
+            ),
+        ),
+        Container("log", "dir:/log", ("log",), capabilities=(0,), restart_policy="OnFailure", tty=True),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def parse(tmp_path_factory: pytest.TempPathFactory) -> Parse:
+    """Give inputs to the parser of plans or of frames; a line of answer for each."""
+    binary = tmp_path_factory.mktemp("parse") / "parse"
+    sources = [Path(__file__).with_name("parse.c"), *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "address"))]
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    subprocess.run([os.environ.get("CC", "cc"), *flags, "-I", SOURCES, "-o", binary, *sources], check=True)
+
+    def run(kind: str, inputs: Sequence[bytes]) -> list[str]:
+        stdin = b"".join(struct.pack("<I", len(data)) + data for data in inputs)
+        done = subprocess.run([binary, kind], input=stdin, capture_output=True, check=False)
+        answers = done.stdout.decode(errors="replace").split("\n")[:-1]
+        assert done.returncode == 0, (done.stderr.decode(), inputs[len(answers)])
+        assert len(answers) == len(inputs)
+        return answers
+
+    return run
+
+
+def test_a_good_plan(parse: Parse) -> None:
+    assert parse("plan", [disk(body_of(PLAN))]) == ["ok"]
+
+
+def test_a_plan_cut_off_at_every_byte(parse: Parse) -> None:
+    body = body_of(PLAN)
+    answers = parse("plan", [disk(body[:size]) for size in range(len(body))])
+    # Between two fields only a required one can be missed, and the last one is.
+    assert "ok" not in answers
+    assert all(answer.startswith(("plan: ", "container: ", "interface", "volume: ", "mount")) for answer in answers), set(answers)
+    assert set(parse("plan", [disk(body)[:size] for size in range(24 + len(body))])) == {"shorter than a header", "shorter than it says"}
+
+
+def test_every_bit_of_a_plan_flipped(parse: Parse) -> None:
+    body = body_of(PLAN)
+    answers = parse("plan", [disk(body[:at] + bytes([body[at] ^ 1 << bit]) + body[at + 1 :]) for at in range(len(body)) for bit in range(8)])
+    assert 0 < answers.count("ok") < len(answers)
+    whole = disk(body)
+    answers = parse("plan", [whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(24 + len(body)) for bit in range(8)])
+    assert "ok" not in answers
+
+
+def test_every_length_of_a_plan_made_hostile(parse: Parse) -> None:
+    """Four bytes anywhere as a length of any size: whatever is a length is among them."""
+    body = body_of(PLAN)
+    lengths = [struct.pack("<I", value) for value in (0, 1, 5, 6, 7, 255, len(body), 0x7FFFFFFF, 0x80000000, 0xFFFFFFF9, 0xFFFFFFFF)]
+    parse("plan", [disk(body[:at] + length + body[at + 4 :]) for at in range(len(body) - 3) for length in lengths])
+
+
+def test_pieces_of_plans_put_together_at_random(parse: Parse) -> None:
+    body = body_of(PLAN)
+    chance = random.Random(1)
+
+    def mutant() -> bytes:
+        pieces = []
+        for _ in range(chance.randrange(1, 6)):
+            begin = chance.randrange(len(body))
+            pieces.append(body[begin : begin + chance.choice((6, 14, 60, len(body)))])
+        return b"".join(pieces)
+
+    parse("plan", [disk(mutant()) for _ in range(20000)])
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bodies=st.lists(BODIES, max_size=5))
+def test_any_fields(parse: Parse, bodies: list[bytes]) -> None:
+    assert "ok" not in parse("plan", [disk(body) for body in bodies])
+
+
+def as_c_says(frames: Sequence[Frame]) -> str:
+    return "".join(f"{frame.type}:{frame.id}:{len(frame.payload)}:{zlib.crc32(frame.payload):08x} " for frame in frames)
+
+
+FRAMES = st.builds(lambda kind, number, payload: encode(Frame(kind, number, payload)), st.integers(0, 255), st.integers(0, 2**32 - 1), st.binary(max_size=60))
+HEADERS = st.builds(lambda length, rest: b"HP\6\0\1\0\0\0" + struct.pack("<I", length) + rest, st.integers(0, 70), st.binary(max_size=20))
+STREAMS = st.lists(st.one_of(FRAMES, HEADERS, st.binary(max_size=30), st.sampled_from([b"H", b"P", b"HP", bytes(16)])), max_size=8).map(b"".join)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(streams=st.lists(STREAMS, max_size=5))
+def test_c_and_python_find_the_same_frames(parse: Parse, streams: list[bytes]) -> None:
+    assert parse("frames", streams) == [as_c_says(list(Decoder().feed(stream))) for stream in streams]
+
+
+def test_every_bit_of_a_frame_flipped(parse: Parse) -> None:
+    frame = encode(Frame(6, 7, b"payload"))
+    streams = [frame[:at] + bytes([frame[at] ^ 1 << bit]) + frame[at + 1 :] + frame + bytes(70000) for at in range(len(frame)) for bit in range(8)]
+    assert set(parse("frames", streams)) == {as_c_says([Frame(6, 7, b"payload")])}
