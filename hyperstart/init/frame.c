@@ -22,7 +22,7 @@ size_t frame_next(uint8_t *data, size_t size, struct frame *frame, bool *found) 
         if (left < FRAME_HEADER_SIZE)
             break;
         size_t length = get_u32(start + 8);
-        if (length > FRAME_MAX_PAYLOAD)
+        if (start[3] || length > FRAME_MAX_PAYLOAD)
             continue;
         if (left < FRAME_HEADER_SIZE + length)
             break;
