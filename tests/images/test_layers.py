@@ -51,6 +51,7 @@ LOWER = [directory("d"), Member("d/a", b"lower"), Member("d/b", b"lower"), direc
         pytest.param([Member("d/.wh.a")], {"d", "d/b", "d/sub", "d/sub/x", "f"}, id="a file"),
         pytest.param([Member(".wh.d")], {"f"}, id="a directory"),
         pytest.param([Member(".wh.nothing"), Member("no/such/.wh.dir")], {"d", "d/a", "d/b", "d/sub", "d/sub/x", "f"}, id="what is not there"),
+        pytest.param([Member("f/.wh.x"), Member("f/.wh..wh..opq")], {"d", "d/a", "d/b", "d/sub", "d/sub/x", "f"}, id="below a file"),
         pytest.param([Member("d/.wh..wh..opq")], {"d", "f"}, id="opaque"),
         pytest.param([Member(".wh..wh..opq")], set(), id="opaque root"),
         pytest.param([Member("d/new"), Member("d/.wh..wh..opq")], {"d", "d/new", "f"}, id="opaque after its own content"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import tarfile
 from pathlib import Path
@@ -108,6 +109,30 @@ def nasty_layers(scratch: Path) -> list[Layer]:
         *(Layer.of(data) for data in sparse),
         Layer.of([]),
     ]
+
+
+def random_layers(seed: int) -> list[list[Member]]:
+    """Up to three layers of few names, so that they meet: most are honest, some nonsense (a file below a file, a link to nothing)."""
+    dice = random.Random(seed)
+
+    def path() -> str:
+        return "/".join(dice.choice("abc") for _ in range(dice.randint(1, 3)))
+
+    def member() -> Member:
+        kind = dice.choice(["file"] * 6 + ["dir"] * 20 + ["symlink"] * 2 + ["whiteout"] * 4 + ["opaque"] * 2 + ["fifo", "link"])
+        name, mtime = path(), dice.randint(1, 10**6)
+        if kind == "whiteout":
+            parent, slash, last = name.rpartition("/")
+            return Member(f"{parent}{slash}.wh.{last}")
+        if kind == "opaque":
+            return Member(f"{name}/.wh..wh..opq")
+        if kind == "symlink":
+            return symlink(name, dice.choice(["", "/"]) + path(), mtime=mtime)
+        if kind == "link":
+            return hard_link(name, path())
+        return Member(name, str(mtime).encode() if kind == "file" else b"", kind=kind, mtime=mtime, mode=dice.choice([0o755, 0o700, 0o4711]))
+
+    return [[directory("./"), *(member() for _ in range(dice.randint(2, 8)))] for _ in range(dice.randint(1, 3))]
 
 
 def sparse_tar(scratch: Path, *options: str) -> bytes:

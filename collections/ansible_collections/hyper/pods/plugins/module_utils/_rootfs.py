@@ -99,6 +99,8 @@ class Rootfs:
                 pending.extend(reversed([item for item in child.link.split(b"/") if item not in (b"", b".")]))
                 continue
             if child.children is None:
+                if layer is None:
+                    return None
                 raise Refused(f"{os.fsdecode(full)} on its path is no directory")
             trail.append((child, full))
         self._last = (parts, trail[-1])
