@@ -107,9 +107,11 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
         _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
-        begun = [name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])]
-        _wait_running(life, begun, options)
-    _wait_completed(life, begun, options)
+        begun = {name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])}
+        # A guest that a killed run, or one that did not wait, has started may still be booting.
+        awaited = [name for name in names if name in begun or (start and observed[name].running)]
+        _wait_running(life, awaited, options)
+    _wait_completed(life, awaited, options)
     return Outcome(actions, _infos(host, supervision, names, options), before, after)
 
 
@@ -139,9 +141,9 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
             return Outcome(actions, _infos(host, supervision, [name for name in unique if observed[name].pod is not None], options), before, after)
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
         _each(unique, lambda name: life.carry_out(plans[name], name, None if state == "absent" else _record.require(host, name), {}))
-        begun = [name for name in unique if plans[name] and state in ("started", "restarted")]
-        _wait_running(life, begun, options)
-    _wait_completed(life, begun, options)
+        awaited = unique if state in ("started", "restarted") else []
+        _wait_running(life, awaited, options)
+    _wait_completed(life, awaited, options)
     return Outcome(actions, _infos(host, supervision, left, options), before, after)
 
 
