@@ -187,7 +187,7 @@ def test_standard_input(init: Init, stdin: bool) -> None:
     with init.pod(init.sh("app", "cat; echo ended", stdin=stdin), init.sleeper("other")) as pod:
         if stdin:
             pod.until_running()
-            assert pod.shell("other", "readlink /proc/$(pidof cat)/fd/0").startswith("pipe:")
+            assert pod.shell("other", "until pid=$(pidof cat); do sleep 0.01; done; readlink /proc/$pid/fd/0").startswith("pipe:")
         else:
             pod.until_said("app", b"ended\n")
 
