@@ -95,6 +95,11 @@ def test_every_device_has_a_place_of_its_own(count: int) -> None:
     assert not {"0x0.0", "0x1f.0"} & set(places)
 
 
+def test_slots_for_devices_to_come() -> None:
+    ports = devices(replace(GUEST, hotplug_slots=2), "pcie-root-port")
+    assert [(port["id"], port["chassis"], port["slot"]) for port in ports] == [("hotplug0", "1", "1"), ("hotplug1", "2", "2")]
+
+
 def test_only_the_first_disk_is_booted() -> None:
     guest = replace(GUEST, kernel=None, bootable_disk=True, disks=(disk(0), disk(1)))
     assert ["bootindex" in device for device in devices(guest, "virtio-blk-pci")] == [True, False]
@@ -107,7 +112,7 @@ def test_only_the_first_disk_is_booted() -> None:
         ({"kernel": None, "bootable_disk": True}, "no disk to boot from"),
         ({"disks": (disk(0, serial="x" * 21),)}, "longer than 20 bytes"),
         ({"disks": (disk(0), disk(1, serial="d0"))}, "same serial"),
-        ({"disks": tuple(disk(number) for number in range(239))}, "at most 238 disks"),
+        ({"disks": tuple(disk(number) for number in range(239))}, "at most 238 disks, NICs and slots"),
         ({"ports": (Port("p", Path("/" + "x" * 107), "socket"),)}, "longer than 107 bytes"),
         ({"ports": tuple(Port(f"p{number}", Path(f"/{number}"), "file") for number in range(31))}, "at most 30 ports"),
     ],
