@@ -35,7 +35,7 @@ class Direct(Supervisor):
     def start(self, unit: Unit) -> None:
         with (unit.state_dir / LOG).open("wb") as log:
             process = spawn(self.host, unit.argv, log)
-        await_sockets(unit, ended=lambda: process.poll() is not None)
+        await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
 
     def undefine(self, name: str) -> None:
         (state_dir_of(self.host, name) / _DEFINITION).unlink(missing_ok=True)

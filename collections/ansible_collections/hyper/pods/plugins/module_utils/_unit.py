@@ -100,8 +100,8 @@ def state_dir_of(host: Host, name: str) -> Path:
     return {"hyper-pod": host.pod_dir, "hyper-guest": host.guest_dir}[kind](instance)
 
 
-def await_sockets(unit: Unit, ended: Callable[[], bool]) -> None:
-    """Return when QEMU has made its devices and serves its sockets. ended: whether it is no more, asked often. Raises QemuFailed."""
+def await_sockets(unit: Unit, ended: Callable[[], str]) -> None:
+    """Return when QEMU has made its devices and serves its sockets. ended: how it ended, "" while it runs; asked often. Raises QemuFailed."""
     deadline = time.monotonic() + _START_TIME
     pause = 0.002
     while True:
@@ -110,8 +110,9 @@ def await_sockets(unit: Unit, ended: Callable[[], bool]) -> None:
             with Qmp.connect(unit.run_dir / QMP_SOCKET, _START_TIME):
                 return
         except QmpUnreachable as unreachable:
-            if ended() or time.monotonic() > deadline:
-                raise failure(unit, unreachable.message) from None
+            end = ended()
+            if end or time.monotonic() > deadline:
+                raise failure(unit, end or unreachable.message) from None
         # No event tells that a socket came to be served.
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
