@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tree of a Debian host that boots with systemd: what a server's installation has, and what ``prepare_host.yml`` would fetch from the network.
+"""The tree of a Debian host that boots with systemd: what a server has, and most of what ``prepare_host.yml`` installs.
 
 Built by mmdebstrap once (about 50 s), kept in ``.cache`` under the hash of the recipe, and never written to afterwards.
 """
@@ -13,24 +13,30 @@ import shutil
 import subprocess
 from pathlib import Path
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache/test-hosts"
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache/test-hosts"
 SUITE = "bookworm"
 # May use sudo without a password.
 USER = "admin"
 SERVER = ("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "python3", "iproute2", "procps")
-# Here already, so that no test waits for dpkg.
-PREPARED = ("python3-apt", "qemu-system-x86", "qemu-utils", "skopeo", "erofs-utils", "e2fsprogs", "kmod")
-# Not installed: prepare_host.yml has apt fetch it.
+# What prepare_host.yml finds missing and fetches, with Ansible's own need of Python: small, so that no test waits long for dpkg.
+MISSING = ("lz4", "zstd", "python3-apt")
+# Not to be installed: its files are all that is used.
 KERNEL = "linux-image-cloud-amd64"
-# The archive that the host's apt knows.
+# The only archive that the host's apt knows: there is no network behind the host's.
 ARCHIVE = "srv/archive"
 _FETCH = " && ".join(
     (
-        f'mkdir "$1/{ARCHIVE}"',
-        f'cd "$1/{ARCHIVE}"',
+        # apt outside, on the tree's archives and packages.
+        'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"',
+        f'cd "$1" && mkdir -p {ARCHIVE}/partial && cd {ARCHIVE}',
+        f'apt-get -q -y -o APT::Sandbox::User=root -o Dir::Cache::Archives="$PWD" --no-install-recommends --download-only install {" ".join(MISSING)}',
         # The package stands for that of the newest kernel.
         f"newest=$(apt-cache depends {KERNEL} | sed -n 's/.*Depends: \\(linux-image-[0-9]\\)/\\1/p')",
         f'apt-get -q -o APT::Sandbox::User=root download {KERNEL} "$newest"',
+        "rm -r partial lock",
     )
 )
 _SET_UP = " && ".join(
@@ -45,7 +51,8 @@ _SET_UP = " && ".join(
 
 def host_tree() -> Path:
     """The directory of the tree; read-only for its users."""
-    packages = [*SERVER, *PREPARED]
+    needed = yaml.safe_load((ROOT / "roles/kvm_host/defaults/main.yml").read_text())["kvm_host_packages"]
+    packages = [*SERVER, *(package for package in needed if package not in MISSING)]
     recipe = json.dumps([SUITE, packages, _FETCH, _SET_UP])
     tree = CACHE / hashlib.sha256(recipe.encode()).hexdigest()[:16]
     CACHE.mkdir(parents=True, exist_ok=True)
