@@ -107,11 +107,21 @@ static unsigned find_interface(const char *mac) {
     return found;
 }
 
+/* The plan says all addresses; what a router on the network offers is not taken. A kernel without IPv6 has nothing to switch off. */
+static void refuse_offers(unsigned interface) {
+    char name[IF_NAMESIZE], path[80];
+    if (!if_indextoname(interface, name))
+        return;
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
+    word_write(path, "0");
+}
+
 int interface_configure(const struct interface_plan *plan, struct error *error) {
     unsigned interface = find_interface(plan->mac);
     struct address address;
     if (!interface)
         return 1;
+    refuse_offers(interface);
     if (link_up(interface, (uint32_t)plan->mtu) < 0)
         return fail_errno(error, "interface %s", plan->mac);
     for (size_t index = 0; index < plan->addresses.count; index++)

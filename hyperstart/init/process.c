@@ -244,9 +244,14 @@ pid_t process_start(const struct launch *launch, struct start_report *report, st
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return fail_errno(error, "pipe");
+    /* Until the child has set its handlers, a stop signal waits for it instead of being ignored as PID 1 ignores it. */
+    sigset_t all, own;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &own);
     pid_t pid = fork();
     if (pid == 0)
         child(launch, ends[1]);
+    sigprocmask(SIG_SETMASK, &own, NULL);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
