@@ -140,7 +140,9 @@ class Channel:
         """
         hello = Frame(FRAME_HELLO, 0, secrets.token_bytes(HELLO_SIZE))
         self.send(hello)
-        patience = resync_after
+        left = deadline.left()
+        # Also who has little time repeats it once: else a port in a half frame would stay so for all who are in a hurry.
+        patience = resync_after if left is None else min(resync_after, left / 2)
         answer = _Answer(encode(hello))
         while True:
             left = deadline.left()

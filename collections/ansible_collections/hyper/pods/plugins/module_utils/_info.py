@@ -38,7 +38,7 @@ def logs(host: Host, name: str, *, container: str | None = None, tail: int | Non
     known = [item.name for item in _record.require(host, name).pod.containers]
     if container is not None and container not in known:
         raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(known)}")
-    lines = _log.read(host.pod_dir(name) / "log", container=container, tail=tail)
+    lines = _log.joined(_log.read(host.pod_dir(name) / "log", container=container, tail=tail))
     return {
         "pod": name,
         "lines": [{"time": line.time, "stream": line.stream, "container": line.container, "message": line.message.decode(errors="replace")} for line in lines],

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -117,6 +117,20 @@ def read(path: Path, *, container: str | None = None, tail: int | None = None, e
                 break
             lines.append(line)
     yield from reversed(lines)
+
+
+def joined(lines: Iterable[Line]) -> Iterator[Line]:
+    """Lines whose parts were put together again; what a container has not ended yet comes last."""
+    parts: dict[tuple[str, Stream], list[Line]] = {}
+    for line in lines:
+        held = parts.setdefault((line.container, line.stream), [])
+        held.append(line)
+        if not line.partial:
+            yield replace(line, message=b"".join(part.message for part in held))
+            held.clear()
+    for held in parts.values():
+        if held:
+            yield replace(held[-1], message=b"".join(part.message for part in held))
 
 
 def mark_start(path: Path) -> None:

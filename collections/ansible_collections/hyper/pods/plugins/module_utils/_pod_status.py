@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -51,20 +51,38 @@ def observe(host: Host, supervisor: Supervisor, name: str) -> Observed:
     return Observed(record.pod, record.images, residue, running, completed)
 
 
-def look(host: Host, supervisor: Supervisor, name: str) -> Observation:
-    """Everything that is known of a pod. Raises PodNotFound."""
+def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:
+    """Everything that is known of a pod. ask: its guest too; otherwise what the log says of it. Raises PodNotFound."""
     record = _record.require(host, name)
     pid = supervisor.pid(unit_name(name))
     accelerator = supervisor.accelerator(unit_name(name)) if pid else ""
-    return Observation(name, record, pid, accelerator, _ask(host, supervisor, name) if pid else _remembered(host, name))
+    if pid is None:
+        status = _remembered(host, name)
+    elif ask:
+        status = _ask(host, supervisor, name)
+    else:
+        status = _told(host, name)
+    return Observation(name, record, pid, accelerator, status)
 
 
-def look_all(host: Host, supervisor: Supervisor, names: list[str]) -> list[Observation]:
-    """Several pods at once: a guest that is slow to answer does not hold up the others."""
+def look_all(host: Host, supervisor: Supervisor, names: list[str], *, unasked: Collection[str] = ()) -> list[Observation]:
+    """Several pods at once: a guest that is slow to answer does not hold up the others, and a pod that another run removes meanwhile is left out.
+
+    unasked: the pods whose guests cannot answer yet.
+    """
+
+    def attempt(name: str) -> Observation | None:
+        try:
+            return look(host, supervisor, name, ask=name not in unasked)
+        except _record.PodNotFound:
+            return None
+
     if len(names) <= 1:
-        return [look(host, supervisor, name) for name in names]
-    with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
-        return list(pool.map(lambda name: look(host, supervisor, name), names))
+        looks = [attempt(name) for name in names]
+    else:
+        with ThreadPoolExecutor(max_workers=min(16, len(names))) as pool:
+            looks = list(pool.map(attempt, names))
+    return [look for look in looks if look is not None]
 
 
 def alive(supervisor: Supervisor, name: str) -> Callable[[], bool]:
@@ -77,13 +95,18 @@ def _ask(host: Host, supervisor: Supervisor, name: str) -> Status:
         with Control.connect(host.pod_run_dir(name), timeout=ANSWER_TIMEOUT, alive=alive(supervisor, name)) as control:
             return control.status()
     except GuestUnreachable:
-        life = _log.last_life(host.pod_dir(name) / "log")
-        return life.status() if life is not None else Status("Pending", "the guest is starting")
+        return _told(host, name)
     except GuestTimeout:
         return Status("Pending", "the guest does not answer yet")
     except AllPortsBusy as busy:
         life = _log.last_life(host.pod_dir(name) / "log")
         return life.status() if life is not None else Status("Running", busy.message)
+
+
+def _told(host: Host, name: str) -> Status:
+    """What the log says of a guest that runs."""
+    life = _log.last_life(host.pod_dir(name) / "log")
+    return life.status() if life is not None and life.version else Status("Pending", "the guest is starting")
 
 
 def _remembered(host: Host, name: str) -> Status | None:

@@ -6,7 +6,7 @@ Everything that can be refused is refused before anything is changed. Pods start
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -112,7 +112,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         awaited = [name for name in names if name in begun or (start and observed[name].running)]
         _wait_running(life, awaited, options)
     _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, names, options), before, after)
+    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after)
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
@@ -144,7 +144,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         awaited = unique if state in ("started", "restarted") else []
         _wait_running(life, awaited, options)
     _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, left, options), before, after)
+    return Outcome(actions, _infos(host, supervision, left, options, {action.pod for action in actions}), before, after)
 
 
 def _parse_all(definitions: Sequence[object]) -> list[_manifest.Pod]:
@@ -299,9 +299,9 @@ def _stated(observed: _plan.Observed, running: bool) -> dict[str, Any] | None:
     return None if observed.pod is None else {"name": observed.pod.name, "running": running}
 
 
-def _infos(host: Host, supervision: Supervisor, names: Sequence[str], options: Options) -> tuple[dict[str, Any], ...]:
-    defined = [name for name in names if _record.read(host, name) is not None]
-    looks = _pod_status.look_all(host, supervision, defined)
+def _infos(host: Host, supervision: Supervisor, names: Sequence[str], options: Options, begun: Collection[str] = ()) -> tuple[dict[str, Any], ...]:
+    """begun: the pods whose guests were started by this call; when nobody waited for them, they cannot answer yet."""
+    looks = _pod_status.look_all(host, supervision, list(names), unasked=begun if options.wait == "none" else ())
     return tuple(_pod_status.info(look, options.progress.timings.get(look.name)) for look in looks)
 
 
