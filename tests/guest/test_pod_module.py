@@ -193,7 +193,10 @@ def test_exec_module(pods: PodHost, name: str) -> None:
     assert (result["rc"], result["stdout"], result["stderr"]) == (5, "hello\n/tmp\n", "me\n")
     assert "hello" not in str(result["invocation"])
     assert pods.module("pod_exec", pod=name, container="c", argv=["true"], fails=True)["error"] == "ContainerNotFound"
-    assert pods.module("pod_exec", pod=name, argv=["nosuch"], fails=True)["error"] == "ExecFailed"
+    missing = pods.module("pod_exec", pod=name, argv=["nosuch"])
+    assert missing["rc"] == 127
+    assert "nosuch" in missing["stderr"]
+    assert pods.module("pod_exec", pod=name, argv=["/etc/passwd"])["rc"] == 126
     assert pods.module("pod_exec", pod="nosuch", argv=["true"], fails=True)["error"] == "PodNotFound"
     pods.pod(name, state="stopped", grace_period=0)
     assert pods.module("pod_exec", pod=name, argv=["true"], fails=True)["error"] == "PodNotRunning"

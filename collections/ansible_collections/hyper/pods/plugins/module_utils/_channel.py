@@ -24,6 +24,8 @@ PORTS = 8
 RESYNC_AFTER = 5.0
 _PAUSE = 0.02
 _CHUNK = 262144
+# poll(2) takes milliseconds as an int.
+_LONGEST_POLL = 2**31 - 1
 
 
 class GuestUnreachable(HyperError):
@@ -170,7 +172,7 @@ class Channel:
             if also is not None:
                 poll.register(also, select.POLLIN)
             left = deadline.left()
-            ready = dict(poll.poll(None if left is None else left * 1000))
+            ready = dict(poll.poll(None if left is None else min(left * 1000, _LONGEST_POLL)))
             events = ready.get(self._socket.fileno(), 0)
             if events & select.POLLOUT:
                 self._flush()

@@ -126,11 +126,11 @@ def joined(lines: Iterable[Line]) -> Iterator[Line]:
         held = parts.setdefault((line.container, line.stream), [])
         held.append(line)
         if not line.partial:
-            yield replace(line, message=b"".join(part.message for part in held))
+            yield line._replace(message=b"".join(part.message for part in held))
             held.clear()
     for held in parts.values():
         if held:
-            yield replace(held[-1], message=b"".join(part.message for part in held))
+            yield held[-1]._replace(message=b"".join(part.message for part in held))
 
 
 def mark_start(path: Path) -> None:

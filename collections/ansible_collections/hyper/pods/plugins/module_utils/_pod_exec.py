@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.hyper.pods.plugins.module_utils import _pod_status, _record
-from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecResult
+from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecFailed, ExecResult
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
@@ -54,7 +54,15 @@ def run(
     stdin: bytes = b"",
     timeout: float | None = None,
 ) -> ExecResult:
-    """Run ``argv`` to its end. timeout: seconds. Raises ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy."""
+    """Run ``argv`` to its end; 127 and 126 for what is not there or cannot be executed, as a shell has it, with the reason on stderr.
+
+    timeout: seconds. Raises ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
+    """
     alive = _pod_status.alive(supervisor(host), target.pod)
     with Control.connect(host.pod_run_dir(target.pod), timeout=_CONNECT_TIMEOUT, alive=alive) as control:
-        return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, timeout=timeout)
+        try:
+            return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, timeout=timeout)
+        except ExecFailed as failed:
+            if failed.code is None:
+                raise
+            return ExecResult(failed.code, b"", f"{failed.message}\n".encode())

@@ -13,6 +13,7 @@ author: The Hyper pods authors (@hyper-pods)
 description:
   - Runs a command beside the processes of a container and returns its output and exit code.
   - A command that ends with a code other than 0 is no failure of the module; see RV(rc).
+    A command that is not there ends with 127, one that cannot be executed with 126, as in a shell.
 extends_documentation_fragment:
   - hyper.pods.host
 attributes:
