@@ -132,13 +132,14 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield host, guest
 
 
-def test_a_greeting_lost_in_a_half_frame_is_repeated_behind_zeros(ends: tuple[socket.socket, socket.socket]) -> None:
+@pytest.mark.parametrize(("time", "resync_after"), [(PATIENCE, 0.02), (1.0, PATIENCE)], ids=["patient", "in a hurry"])
+def test_a_greeting_lost_in_a_half_frame_is_repeated_behind_zeros(ends: tuple[socket.socket, socket.socket], time: float, resync_after: float) -> None:
     peer = Peer(ends[1])
     # A former client went away after the first bytes of the longest frame there is.
     assert list(peer.decoder.feed(encode(Frame(tag.FRAME_STDIN, 1, b"x" * 65536))[:20])) == []
     with ThreadPoolExecutor(1) as pool:
         served = pool.submit(peer.greet)
-        Channel(ends[0], "test").greet(Deadline(PATIENCE), resync_after=0.02)
+        Channel(ends[0], "test").greet(Deadline(time), resync_after=resync_after)
         served.result(PATIENCE)
 
 
