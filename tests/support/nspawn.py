@@ -7,6 +7,7 @@ Nothing outlives the test run, however that ends: namespaces, interfaces and the
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shlex
@@ -127,7 +128,7 @@ class SystemdHost:
     def _nspawn(self) -> tuple[str, ...]:
         # The unit and machined are a systemd's that may not be there. The network is the one that it is started in, since it must outlive a reboot.
         options = ("--keep-unit", "--register=no", "--network-namespace-path=/proc/self/ns/net", "--console=pipe")
-        return ("systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={self._work.name}", f"--hostname={NAME}", *options, "--boot")
+        return ("systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={NAME}-{os.getpid()}", f"--hostname={NAME}", *options, "--boot")
 
     def _set_up(self) -> None:
         """What an installer asks for: the host's name, keys of administrators."""
@@ -179,29 +180,48 @@ def systemd_host() -> Iterator[SystemdHost]:
     """A host that is up; gone when the block ends."""
     assert os.geteuid() == 0, "booting a host needs root"
     tree = host_tree()
-    with contextlib.ExitStack() as stack:
-        # Beside the tree: an overlay's upper layer needs a file system that can hold one, and this has all that the tree needed.
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="host-", dir=tree.parent)))
-        root = stack.enter_context(_overlay(tree, work))
-        networks = stack.enter_context(_networks())
-        cgroups = tuple(stack.enter_context(_cgroup(place / work.name)) for place in _hierarchies())
+    with _work_dir(tree.parent) as work, _networks() as networks:
+        root, upper, scratch = (work / name for name in ("root", "upper", "scratch"))
+        for directory in (root, upper, scratch):
+            directory.mkdir()
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={tree},upperdir={upper},workdir={scratch}", str(root)], check=True)
+        cgroups = _cgroups(work.name)
+        for cgroup in cgroups:
+            cgroup.mkdir()
         host = SystemdHost(root, work, networks, cgroups)
-        stack.callback(host.kill)
-        host.boot()
-        yield host
+        try:
+            host.boot()
+            yield host
+        finally:
+            host.kill()
 
 
 @contextlib.contextmanager
-def _overlay(tree: Path, work: Path) -> Iterator[Path]:
-    """The tree, to be written to without harm."""
-    upper, scratch, root = (work / name for name in ("upper", "scratch", "root"))
-    for directory in (upper, scratch, root):
-        directory.mkdir()
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={tree},upperdir={upper},workdir={scratch}", str(root)], check=True)
-    try:
-        yield root
-    finally:
-        subprocess.run(["umount", str(root)], check=True)
+def _work_dir(place: Path) -> Iterator[Path]:
+    """A directory for one run, which it keeps locked. What runs that were killed have left is taken away."""
+    with contextlib.ExitStack() as stack:
+        with (place / "lock").open("w") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            for left in place.glob("host-*"):
+                with (left / "lock").open("w") as lock, contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _discard(left)
+            # Beside the tree: an overlay's upper layer needs a file system that can hold one, and this has all that the tree needed.
+            work = Path(tempfile.mkdtemp(prefix="host-", dir=place))
+            stack.callback(_discard, work)
+            fcntl.flock(stack.enter_context((work / "lock").open("w")), fcntl.LOCK_EX)
+        yield work
+
+
+def _discard(work: Path) -> None:
+    """Remove what a host that is off has left."""
+    for cgroup in _cgroups(work.name):
+        if cgroup.is_dir():
+            _empty(cgroup)
+            cgroup.rmdir()
+    if os.path.ismount(work / "root"):
+        subprocess.run(["umount", str(work / "root")], check=True)
+    shutil.rmtree(work)
 
 
 @contextlib.contextmanager
@@ -227,31 +247,24 @@ def _keeper() -> Iterator[int]:
             process.kill()
 
 
-def _hierarchies() -> list[Path]:
-    """Where systemd keeps cgroups: version 2, and the named hierarchy beside it where there is one."""
+def _cgroups(name: str) -> tuple[Path, ...]:
+    """A host's cgroups where systemd keeps them: of version 2, and of the named hierarchy beside it where there is one."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return [Path(target) for _, target, kind, options, *_ in mounts if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(","))]
-
-
-@contextlib.contextmanager
-def _cgroup(path: Path) -> Iterator[Path]:
-    """A cgroup, gone afterwards with all that the host made in it."""
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        _empty(path)
-        path.rmdir()
+    tops = (Path(target) for _, target, kind, options, *_ in mounts if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options.split(",")))
+    return tuple(top / name for top in tops)
 
 
 def _empty(cgroup: Path) -> None:
-    """Remove all cgroups below; a process that was killed may still be on its way out."""
+    """Remove all cgroups below one in which no process is left; those that were killed may still be on their way out."""
     deadline = time.monotonic() + _PATIENCE
-    while below := sorted((directory for directory, _, _ in os.walk(cgroup) if directory != str(cgroup)), reverse=True):
+    while True:
+        below = sorted((directory for directory, _, _ in os.walk(cgroup) if directory != str(cgroup)), reverse=True)
+        if not below and not (cgroup / "cgroup.procs").read_text():
+            return
         for directory in below:
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
-        assert time.monotonic() < deadline, f"{below[0]} does not become empty"
+        assert time.monotonic() < deadline, f"{cgroup} does not become empty"
         time.sleep(0.005)
 
 
