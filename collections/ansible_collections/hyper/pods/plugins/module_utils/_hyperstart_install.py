@@ -192,15 +192,14 @@ def _write(host: Host, version: str, init: bytes, release: str, kernel: _kernel.
 
 
 def _finish(host: Host, before: str | None, version: str, release: str, kernel_version: str, *, check: bool) -> Outcome:
-    """Point to the version, and remove those that neither a pod nor a run which has just begun can use."""
+    """Point to the version. When it is new, remove those that neither a pod nor a run which has just begun can use."""
     old = [name for name in _hyperstart.versions(host) if name not in (before, version)]
-    unused = [name for name in old if not _used(host, name)]
-    if not check:
-        if version != before:
-            pointer = host.hyperstart_dir / f".{_hyperstart.CURRENT}.new"
-            pointer.unlink(missing_ok=True)
-            pointer.symlink_to(version)
-            pointer.replace(host.hyperstart_dir / _hyperstart.CURRENT)
+    unused = [name for name in old if not _used(host, name)] if version != before else []
+    if version != before and not check:
+        pointer = host.hyperstart_dir / f".{_hyperstart.CURRENT}.new"
+        pointer.unlink(missing_ok=True)
+        pointer.symlink_to(version)
+        pointer.replace(host.hyperstart_dir / _hyperstart.CURRENT)
         for name in unused:
             _remove(host, name)
         # What a run that was cut off has left.

@@ -32,7 +32,7 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes a version of O(init) and a kernel the current one. Versions that no pod uses go, but for the one before.
+      - V(present) makes a version of O(init) and a kernel the current one. When that is a new one, those that no pod uses go, but for the one before.
       - V(absent) leaves no current version. Versions that pods use stay.
     type: str
     choices: [present, absent]
