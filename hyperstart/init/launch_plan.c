@@ -6,10 +6,8 @@
 
 #include <string.h>
 
-#define RULE(tag, kind, required, type, member, form)                                                                                                          \
-    { tag, kind, required, offsetof(struct type, member), #tag, form }
-#define FORM(text, type, rules, defaults, check)                                                                                                               \
-    { text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check }
+#define RULE(tag, kind, required, type, member, form) {tag, kind, required, offsetof(struct type, member), #tag, form}
+#define FORM(text, type, rules, defaults, check) {text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check}
 
 #define MAX_CAPABILITY 63
 #define MAX_SIGNAL 64

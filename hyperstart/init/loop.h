@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define containing(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+#define containing(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
 struct source {
     int fd; /* -1: closed */
