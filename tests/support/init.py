@@ -34,11 +34,11 @@ _SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=0:exitcode=99:abort_on_error=0",
     "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99:print_stacktrace=1",
 }
-# Into the cgroup, into new namespaces, then as their PID 1. The state lies on a tmpfs of the new mount namespace: an overlay's upper layer may lie on
-# it whatever this machine's disk is, and nothing is left.
+# Into the cgroup, into new namespaces, then as their PID 1; all of it goes when the test's process does. The state lies on a tmpfs of the new mount
+# namespace: an overlay's upper layer may lie on it whatever this machine's disk is, and nothing is left.
 _ENTER = """
 echo 0 > "$0/cgroup.procs" &&
-exec unshare --fork --kill-child --pid --mount --net --ipc --uts --cgroup -- \\
+exec setpriv --pdeathsig KILL unshare --fork --kill-child --pid --mount --net --ipc --uts --cgroup -- \\
     sh -c 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs state "$0" && exec "$@"' "$@"
 """
 PASSWD = """\
