@@ -151,7 +151,8 @@ class SystemdHost:
             "ansible_host": ADDRESS,
             "ansible_user": USER,
             "ansible_ssh_private_key_file": str(self._key),
-            "ansible_ssh_common_args": shlex.join(_ssh_options(self._known_hosts)),
+            # No connection is kept for the next task: it would outlive the test, and other tests have a host of this address too.
+            "ansible_ssh_args": shlex.join(_ssh_options(self._known_hosts)),
             "ansible_python_interpreter": "/usr/bin/python3",
         }
         path = self._work / "hosts.yml"

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods on a host with a real systemd, managed over SSH by a user with sudo: services that are hardened, outlive crashes and reboots, and go without a trace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.hyper.pods.plugins.module_utils import _log
+
+from hyperstart.samples import make_samples
+from tests.support.guests import wait_for
+from tests.support.nspawn import ADDRESS, NAME, SystemdHost
+from tests.support.pods import manifest, sh
+
+pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.xdist_group("systemd-host")]
+
+PORT = 8080
+WEB = {"pod_name": "web", "pod_images": ["web", "app"], "pod_publish": [f"{ADDRESS}:{PORT}:80"], "pod_memory": "128M"}
+# Of systemd-analyze(1), security: 0 is best, 10 no protection at all. QEMU needs the network, /dev/kvm and memory that it can both write and execute.
+EXPOSURE = 2.0
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Pods of one host, seen from the control node (pod) and from the host itself (the rest)."""
+
+    host: SystemdHost
+
+    def pod(self, name: str) -> dict[str, Any]:
+        """One pod as ``hyper list`` has it."""
+        return next(pod for pod in self.hyper_json("list") if pod["name"] == name)
+
+    def hyper(self, *arguments: str) -> str:
+        """What the command printed, which succeeded."""
+        done = self.host.hyper(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def hyper_json(self, command: str, *arguments: str) -> Any:
+        return json.loads(self.hyper(command, "--json", *arguments))
+
+    def unit(self, name: str) -> dict[str, str]:
+        """What systemd says of a pod's service."""
+        properties = "ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result"
+        said = self.host.shell(f"systemctl show --property={properties} hyper-pod@{name}.service", user="admin")
+        return dict(line.split("=", 1) for line in said.splitlines())
+
+    def life(self, name: str) -> _log.Life:
+        """The last life of a pod's guest."""
+        life = _log.last_life(self._log(name))
+        assert life is not None
+        return life
+
+    def events(self, name: str) -> list[str]:
+        """The words of the pod's own events, all lives."""
+        return [line.message.decode() for line in _log.read(self._log(name), container="-", events=True)]
+
+    def wait_running(self, name: str, *, after: float) -> None:
+        """Wait until a guest that booted after a time has all its containers running."""
+        wait_for(lambda: self.life(name).started_at > after and self.life(name).phase == "Running", f"pod {name} to run", timeout=120)
+
+    def wait_over(self, name: str) -> None:
+        """Wait until the pod's service has ended, by itself and for good."""
+        wait_for(lambda: self.unit(name)["ActiveState"] in ("inactive", "failed"), f"the end of pod {name}", timeout=120)
+
+    def page(self) -> str:
+        """What the pod web answers to the control node."""
+        script = f"import urllib.request; print(urllib.request.urlopen('http://{ADDRESS}:{PORT}/cgi-bin/index.cgi', timeout=20).read().decode())"
+        return self.host.from_control("python3", "-c", script).stdout
+
+    def _log(self, name: str) -> Path:
+        return self.host.root / f"var/lib/hyper/pods/{name}/log"
+
+
+@pytest.fixture(scope="module")
+def pods(prepared_host: SystemdHost) -> Iterator[Pods]:
+    """The host with images, which were copied to it as archives."""
+    make_samples(directory=prepared_host.root / "srv/images")
+    for image in WEB["pod_images"]:
+        assert prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
+    yield Pods(prepared_host)
+    prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop"], pod_grace_period=0)
+
+
+@pytest.fixture(scope="module")
+def web(pods: Pods) -> str:
+    """A pod that goes on for ever."""
+    assert pods.host.play("run_pod.yml", **WEB)
+    return "web"
+
+
+@pytest.fixture(scope="module")
+def job(pods: Pods, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A pod that has ended by itself."""
+    definition = tmp_path_factory.mktemp("job") / "job.yml"
+    definition.write_text(yaml.safe_dump(manifest("job", {"name": "work", "image": "app", "command": sh("echo done; exit 0")}, restartPolicy="OnFailure")))
+    pods.hyper("run", "--file", str(definition))
+    pods.wait_over("job")
+    return "job"
+
+
+@pytest.fixture(scope="module")
+def shop(pods: Pods) -> str:
+    """A pod that was run and stopped by command from the control node."""
+    [pod] = pods.hyper_json("run", "--name", "shop", "--memory", "128M", "app")["pods"]
+    assert (pod["host"], pod["phase"]) == (NAME, "Running")
+    assert pods.unit("shop")["UnitFileState"] == "enabled"
+    pods.hyper("stop", "shop")
+    return "shop"
+
+
+def test_a_prepared_host_is_left_as_it_is(prepared_host: SystemdHost) -> None:
+    assert not prepared_host.play("prepare_host.yml")
+
+
+def test_a_pod_is_a_service(pods: Pods, web: str) -> None:
+    assert pods.unit(web).items() >= {"ActiveState": "active", "UnitFileState": "enabled", "NRestarts": "0"}.items()
+    pod = pods.pod(web)
+    assert (pod["host"], pod["phase"], [(one["name"], one["state"]) for one in pod["containers"]]) == (
+        NAME,
+        "Running",
+        [("web", "running"), ("app", "running")],
+    )
+    assert "Hello from pod web" in pods.page()
+    assert not pods.host.play("run_pod.yml", **WEB), "a second run changed something"
+
+
+def test_the_service_is_confined(pods: Pods, web: str) -> None:
+    # As the host's administrator sees it; the unit itself may be read by everyone.
+    said = pods.host.shell(f"systemd-analyze security --no-pager hyper-pod@{web}.service | tail -n 1", user="admin")
+    level = re.search(r"exposure level for \S+: ([\d.]+)", said)
+    assert level, said
+    assert float(level[1]) <= EXPOSURE
+    pid = pods.unit(web)["MainPID"]
+    status = dict(line.split(":\t", 1) for line in pods.host.shell(f"cat /proc/{pid}/status").splitlines() if ":\t" in line)
+    account = pods.host.shell("id -u hyper-qemu; id -g hyper-qemu").split()
+    assert [status["Uid"].split(), status["Gid"].split()] == [[account[0]] * 4, [account[1]] * 4]
+    assert {key: status[key] for key in ("NoNewPrivs", "Seccomp", "CapEff", "CapPrm", "CapBnd")} == {
+        "NoNewPrivs": "1",
+        "Seccomp": "2",
+        **dict.fromkeys(("CapEff", "CapPrm", "CapBnd"), "0" * 16),
+    }
+    # What QEMU sees: all read-only but its own directory, and no one's home.
+    inside = f"nsenter --mount=/proc/{pid}/ns/mnt --"
+    for place in ("/", "/var/lib/hyper", "/etc", "/usr"):
+        assert "ro" in pods.host.shell(f"{inside} findmnt -n -o OPTIONS --target {place}").split(",")
+    assert "rw" in pods.host.shell(f"{inside} findmnt -n -o OPTIONS --target /var/lib/hyper/pods/{web}").split(",")
+    assert pods.host.shell(f"{inside} ls -A /home /root") == "/home:\n\n/root:"
+
+
+def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) -> None:
+    # systemd waits for the file before it starts QEMU again, so that the moment between can be looked at.
+    drop_in = f"/run/systemd/system/hyper-pod@{web}.service.d"
+    hold = "[Service]\nExecStartPre=sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n"
+    pods.host.shell(f"mkdir -p {drop_in}; printf '%s' \"{hold}\" > {drop_in}/hold.conf; systemctl daemon-reload")
+    before, life = pods.unit(web)["MainPID"], pods.life(web)
+    pods.host.shell(f"kill -KILL {before}")
+    pod = pods.pod(web)
+    assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Failed", {"terminated"})
+    assert "QEMU was killed" in pod["message"]
+    pods.host.shell(f"touch /run/go; rm -r {drop_in}; systemctl daemon-reload")
+    pods.wait_running(web, after=life.started_at)
+    assert pods.pod(web)["phase"] == "Running"
+    unit = pods.unit(web)
+    assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "1")
+    assert unit["MainPID"] != before
+    assert "Hello from pod web" in pods.page()
+
+
+def test_a_pod_that_ended_by_itself_is_not_started_again(pods: Pods, job: str) -> None:
+    assert pods.unit(job).items() >= {"ActiveState": "inactive", "Result": "success", "NRestarts": "0", "UnitFileState": "disabled"}.items()
+    pod = pods.pod(job)
+    assert (pod["phase"], pod["containers"][0]["exitCode"]) == ("Succeeded", 0)
+    assert "done" in pods.hyper("logs", job)
+
+
+def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:
+    assert pods.unit(shop).items() >= {"ActiveState": "inactive", "Result": "success", "UnitFileState": "disabled"}.items()
+    assert pods.pod(shop)["phase"] == "Stopped"
+
+
+def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str) -> None:
+    pods.hyper("exec", web, "-c", "app", "--", "sh", "-c", "echo kept > /root/file")
+    lives = {name: pods.life(name) for name in (web, job, shop)}
+    seen = len(pods.events(web))
+    pods.host.reboot()
+    pods.wait_running(web, after=lives[web].started_at)
+
+    # The guest was told by its power button, and ended in order.
+    assert [words.partition(" version")[0] for words in pods.events(web)[seen:]] == [
+        "stopping cause=power-button",
+        "poweroff phase=Succeeded",
+        "boot",
+        "running",
+    ]
+    # Nobody but systemd has started it again; its files are there.
+    pod = pods.pod(web)
+    assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Running", {"running"})
+    assert pods.hyper("exec", web, "-c", "app", "--", "cat", "/root/file") == "kept\n"
+    assert "Hello from pod web" in pods.page()
+    # What had ended by itself, or was stopped, stays so.
+    assert {name: pods.life(name) for name in (job, shop)} == {name: lives[name] for name in (job, shop)}
+    assert [pods.unit(name)["ActiveState"] for name in (job, shop)] == ["inactive", "inactive"]
+    assert [pods.pod(name)["phase"] for name in (job, shop)] == ["Succeeded", "Stopped"]
+
+
+def test_a_power_cut_of_the_host(pods: Pods, web: str) -> None:
+    pods.hyper("exec", web, "-c", "app", "--", "sh", "-c", "echo synced > /root/file; sync")
+    life = pods.life(web)
+    pods.host.kill()
+    pods.host.boot()
+    pods.wait_running(web, after=life.started_at)
+    assert pods.hyper("exec", web, "-c", "app", "--", "cat", "/root/file") == "synced\n"
+    assert not pods.host.play("run_pod.yml", **WEB)
+
+
+def test_a_stopped_pod_that_is_started_is_started_at_boot_again(pods: Pods, shop: str) -> None:
+    assert pods.host.play("start_pod.yml", pod_name=shop)
+    assert pods.unit(shop).items() >= {"ActiveState": "active", "UnitFileState": "enabled"}.items()
+
+
+def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, shop: str) -> None:
+    assert pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
+    left = pods.host.shell(
+        "systemctl list-units --all --no-legend 'hyper-pod@*'; systemctl list-unit-files --no-legend 'hyper-pod@*';"
+        " find /etc/systemd/system /run/systemd -name 'hyper-pod*'; find /var/lib/hyper/pods /run/hyper -mindepth 1 -not -path '/run/hyper/locks/*';"
+        f" pgrep -a qemu; ss -Hltn 'sport = :{PORT}'"
+    )
+    assert left.split() == ["/run/hyper/locks", "/run/hyper/pods"]
+    assert pods.hyper_json("list") == []
+    assert not pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
