@@ -46,7 +46,7 @@ def disk(number: int, **options: object) -> Disk:
         ({}, "-smp", ["2"]),
         ({}, "-m", ["256M"]),
         ({}, "-pidfile", ["/run/hyper/guests/g1/pid"]),
-        ({}, "-cpu", ["max,la57=off"]),
+        ({}, "-cpu", ["max,la57=off,erms=off"]),
         ({"accelerator": "kvm"}, "-cpu", ["host"]),
         ({"cmdline": ""}, "-append", []),
         ({"kernel": None, "disks": (disk(0),), "bootable_disk": True}, "-kernel", []),

@@ -37,7 +37,7 @@ def version(image: bytes) -> str | None:
 def bootable(image: bytes) -> bytes:
     """What QEMU is to boot: the ELF kernel with a PVH entry, or the bzImage as it is when there is none within. Raises UnknownKernel.
 
-    Under emulation the ELF kernel is up in 0.8 of the bzImage's time.
+    Under emulation the ELF kernel is up in 0.8 to 0.9 of the bzImage's time.
     """
     kernel = image
     if _is_bzimage(image):
