@@ -109,7 +109,11 @@ class PodLife:
     def stop(self, name: str, *, on_request: bool = False) -> None:
         """End the guest in order, or by force when it does not end within its grace period."""
         host = self._host
-        record = _record.read(host, name)
+        try:
+            record = _record.read(host, name)
+        except _record.BrokenRecord:
+            # Its guest can be ended all the same, and with it the pod removed.
+            record = None
         grace = self._grace_period if self._grace_period is not None else (record.pod.grace_period if record else 0)
         with self._progress.stage(name, "stop", "stopping the containers"):
             if record is not None and on_request:

@@ -39,9 +39,14 @@ class Observation:
     status: Status | None
 
 
-def observe(host: Host, supervisor: Supervisor, name: str) -> Observed:
-    """What the planner needs to know; cheap, and asks no guest."""
-    record = _record.read(host, name)
+def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False) -> Observed:
+    """What the planner needs to know; cheap, and asks no guest. damaged: a record that cannot be read is residue, instead of an error."""
+    try:
+        record = _record.read(host, name)
+    except _record.BrokenRecord:
+        if not damaged:
+            raise
+        record = None
     running = supervisor.pid(unit_name(name)) is not None
     residue = _pod_files.residue(host, name) or supervisor.defined(unit_name(name))
     if record is None:

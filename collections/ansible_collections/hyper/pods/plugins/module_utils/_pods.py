@@ -119,6 +119,8 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     """Start, stop, restart or remove pods that are defined. state: started, stopped, restarted, absent. Raises PodNotFound and others."""
     supervision = supervisor(host)
     unique = list(dict.fromkeys(names))
+    for name in unique:
+        _record.check_name(name)
     decide: Callable[[str, _plan.Observed], tuple[_plan.Action, ...]] = {
         "started": _plan.start,
         "stopped": _plan.stop,
@@ -126,7 +128,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         "absent": _plan.remove,
     }[state]
     with _locks(host, unique, options):
-        observed = {name: _pod_status.observe(host, supervision, name) for name in unique}
+        observed = {name: _pod_status.observe(host, supervision, name, damaged=state == "absent") for name in unique}
         if state != "absent":
             for name in unique:
                 _record.require(host, name)

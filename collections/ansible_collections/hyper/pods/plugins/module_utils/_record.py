@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _manifest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL
 
 NAME = "pod.json"
 
@@ -22,6 +23,13 @@ class PodNotFound(HyperError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"there is no pod {name}", remedy=f"Pods of this host: {', '.join(known) or 'none'}")
+
+
+class BadName(HyperError):
+    """A name that no pod can have; as a path it could lead anywhere."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} is not a pod's name", remedy="A name has at most 63 lower-case letters, digits and '-'; see them all: hyper list")
 
 
 class BrokenRecord(HyperError):
@@ -48,13 +56,20 @@ class Record:
         return _manifest.parse(self.definition)
 
 
+def check_name(name: str) -> None:
+    """Raises BadName. Names that were not read from a manifest come from the user as they are."""
+    if not DNS_LABEL.fullmatch(name):
+        raise BadName(name)
+
+
 def path(host: Host, name: str) -> Path:
-    """Where a pod's record lies."""
+    """Where a pod's record lies. Raises BadName."""
+    check_name(name)
     return host.pod_dir(name) / NAME
 
 
 def read(host: Host, name: str) -> Record | None:
-    """The record of a pod, or None. Raises BrokenRecord."""
+    """The record of a pod, or None. Raises BadName, BrokenRecord."""
     file = path(host, name)
     try:
         data = json.loads(file.read_bytes())
@@ -66,7 +81,7 @@ def read(host: Host, name: str) -> Record | None:
 
 
 def require(host: Host, name: str) -> Record:
-    """The record of a pod. Raises PodNotFound."""
+    """The record of a pod. Raises BadName, PodNotFound."""
     record = read(host, name)
     if record is None:
         raise PodNotFound(name, names(host))
