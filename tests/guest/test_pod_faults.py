@@ -200,6 +200,20 @@ def test_a_guest_that_hangs_holds_up_nobody(pods: PodHost, name: str) -> None:
     assert process_state(pid) in ("", "Z")
 
 
+def test_a_pod_whose_record_is_damaged_can_be_removed(pods: PodHost, name: str) -> None:
+    wanted = manifest(name, {"name": "a"})
+    pods.pod(wanted)
+    record = pods.host.pod_dir(name) / "pod.json"
+    record.write_text(record.read_text()[:100])
+    refused = pods.pod(wanted, fails=True)
+    assert refused["error"] == "BrokenRecord"
+    assert refused["msg"].startswith(f"{record}: cannot be read: ")
+    assert refused["msg"].endswith(f". Remove the pod and run it again: hyper rm {name}")
+    assert pods.pod(name, state="absent", check=True)["changed"]
+    assert pods.pod(name, state="absent")["changed"]
+    assert remains(pods, name) == []
+
+
 def test_two_runs_of_one_pod_take_turns(pods: PodHost, name: str, gate: Gate) -> None:
     arguments = {**pods.arguments, "pods": [manifest(name, {"name": "a"})]}
     with module_process("pod", {**arguments, "progress": str(gate.path)}) as first:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,13 @@ class ControlNode:
         inventory.write_text(json.dumps({"kvm_hosts": {"hosts": {"localhost": variables}}}))
         return cls(inventory)
 
-    def hyper(self, command: str, *words: str, code: int = 0, timeout: float = 180) -> subprocess.CompletedProcess[str]:
-        """Run ``hyper COMMAND --inventory … WORDS``, which must end with ``code``."""
-        argv = [sys.executable, "-m", "hyperstart", command, "--inventory", str(self.inventory), *words]
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+    def hyper(
+        self, command: str, *words: str, code: int = 0, cwd: Path = ROOT, within: Sequence[str] = (), timeout: float = 180
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``hyper COMMAND --inventory … WORDS``, which must end with ``code``. within: a command that runs another one, such as unshare."""
+        argv = [*within, sys.executable, "-m", "hyperstart", command, "--inventory", str(self.inventory), *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
         assert done.returncode == code, f"hyper {command} ended with {done.returncode}: {done.stdout}\n{done.stderr}"
         return done
 

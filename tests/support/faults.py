@@ -41,6 +41,13 @@ def killed_run(host: PodHost, number: int, *pods: Mapping[str, Any] | str, **opt
         return None
 
 
+def without(program: str) -> list[str]:
+    """A command that runs another one on a host where ``program`` is not installed: it has a mount namespace of its own, where an empty device lies over it."""
+    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert path, program
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', str(Path(path).resolve())]
+
+
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
     """The result of a module that was started, also of one that failed."""
     output, errors = process.communicate(timeout=_PATIENCE)
@@ -56,7 +63,7 @@ def waits_for_lock(pid: int, name: str) -> bool:
 
 
 def qemus(pods: PodHost, name: str) -> list[int]:
-    """The pids of all processes whose command names the pod's run directory, whatever the pid file says."""
+    """The pids of all processes whose command names the pod's run directory, whatever the pid file says; with no name, of all pods."""
     needle = f"{pods.host.pod_run_dir(name)}/".encode()
     found = []
     for entry in Path("/proc").iterdir():
@@ -105,6 +112,18 @@ def listing(directory: Path) -> dict[str, tuple[int, int, int]]:
     """Each path below ``directory`` with its mode, uid and gid."""
     paths = sorted(directory.rglob("*")) if directory.exists() else []
     return {str(path.relative_to(directory)): (status.st_mode, status.st_uid, status.st_gid) for path in paths for status in [path.lstat()]}
+
+
+def snapshot(pods: PodHost) -> dict[str, object]:
+    """All that a refused run must leave as it was: every path of the host with its metadata, and QEMU processes. Locks are no change of a host."""
+    found: dict[str, object] = {}
+    for top in (pods.host.state_dir, pods.host.run_dir):
+        for path in sorted(top.rglob("*")):
+            status = path.lstat()
+            if "locks" not in path.relative_to(top).parts[:1]:
+                content = None if path.is_dir() else (status.st_ino, status.st_nlink, status.st_size, status.st_mtime_ns)
+                found[str(path)] = (status.st_mode, status.st_uid, status.st_gid, content)
+    return {**found, "processes": qemus(pods, "")}
 
 
 def remains(pods: PodHost, name: str) -> list[str]:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ MODULES = COLLECTIONS / "ansible_collections/hyper/pods/plugins/modules"
 
 
 def module_process(
-    name: str, args: Mapping[str, Any], *, check: bool = False, diff: bool = True, env: Mapping[str, str] | None = None
+    name: str, args: Mapping[str, Any], *, check: bool = False, diff: bool = True, env: Mapping[str, str] | None = None, within: Sequence[str] = ()
 ) -> subprocess.Popen[str]:
-    """Start the module ``name`` and leave it running: for tests that run several at once, or kill one. Its result is JSON on stdout."""
+    """Start the module ``name`` and leave it running: for tests that run several at once, or kill one. Its result is JSON on stdout.
+
+    within: a command that runs another one, such as unshare.
+    """
     payload = {"ANSIBLE_MODULE_ARGS": {**args, "_ansible_check_mode": check, "_ansible_diff": diff}}
     process = subprocess.Popen(
-        [sys.executable, str(MODULES / f"{name}.py")],
+        [*within, sys.executable, str(MODULES / f"{name}.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
