@@ -101,11 +101,14 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
     ends = [f"{monitor}.in", f"{monitor}.out"]
     places = [unit.state_dir, unit.run_dir, *unit.paths]
     homes = "read-only" if any(home in place.parents for home in _HOMES for place in places) else "yes"
+    capabilities = "CAP_NET_BIND_SERVICE" if unit.binds_low_ports else ""
     lines = [
         "# Written by the Ansible collection hyper.pods; changes made here are lost.",
         "[Unit]",
         f"Description={_plain(unit.description)}",
-        "After=network.target",
+        # A port may be published on an address that the host has only when its network is online.
+        "Wants=network-online.target",
+        "After=network.target network-online.target",
         f"RequiresMountsFor={_quoted(str(unit.state_dir))}",
         "StartLimitIntervalSec=300",
         "StartLimitBurst=5",
@@ -127,7 +130,8 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "UMask=0077",
         "LimitCORE=0",
         "NoNewPrivileges=yes",
-        "CapabilityBoundingSet=",
+        f"CapabilityBoundingSet={capabilities}",
+        f"AmbientCapabilities={capabilities}",
         "ProtectSystem=strict",
         f"ProtectHome={homes}",
         *(f"ReadWritePaths={_quoted(str(place))}" for place in (unit.state_dir, *unit.paths)),
