@@ -16,12 +16,25 @@ from ansible_collections.hyper.pods.plugins.module_utils import _log
 
 from hyperstart.samples import make_samples
 from tests.support.guests import wait_for
-from tests.support.nspawn import ADDRESS, NAME, SystemdHost
+from tests.support.nspawn import NAME, SystemdHost
 from tests.support.pods import manifest, sh
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.xdist_group("systemd-host")]
 
-PORT = 8080
+# An address that the host has only some time after its boot, as from DHCP; after that, its network is online.
+ADDRESS, PORT = "10.77.0.3", 8080
+LATE_ADDRESS = f"""
+[Unit]
+Before=network-online.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStartPre=sleep 6
+ExecStart=ip address replace {ADDRESS}/24 dev host0
+ExecStop=ip address delete {ADDRESS}/24 dev host0
+[Install]
+WantedBy=multi-user.target
+"""
 WEB = {"pod_name": "web", "pod_images": ["web", "app"], "pod_publish": [f"{ADDRESS}:{PORT}:80"], "pod_memory": "128M"}
 # Of systemd-analyze(1), security: 0 is best, 10 no protection at all. QEMU needs the network, /dev/kvm and memory that it can both write and execute.
 EXPOSURE = 2.0
@@ -81,12 +94,15 @@ class Pods:
 
 @pytest.fixture(scope="module")
 def pods(prepared_host: SystemdHost) -> Iterator[Pods]:
-    """The host with images, which were copied to it as archives."""
+    """The host with images, which were copied to it as archives, and with its late address."""
+    (prepared_host.root / "etc/systemd/system/late-address.service").write_text(LATE_ADDRESS)
+    prepared_host.shell("systemctl daemon-reload; systemctl enable --now late-address.service")
     make_samples(directory=prepared_host.root / "srv/images")
     for image in WEB["pod_images"]:
         assert prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
     yield Pods(prepared_host)
     prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop"], pod_grace_period=0)
+    prepared_host.shell("systemctl disable --now late-address.service; rm /etc/systemd/system/late-address.service")
 
 
 @pytest.fixture(scope="module")

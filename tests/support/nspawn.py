@@ -127,7 +127,7 @@ class SystemdHost:
 
     def _nspawn(self) -> tuple[str, ...]:
         # The unit and machined are a systemd's that may not be there. The network is the one that it is started in, since it must outlive a reboot.
-        options = ("--keep-unit", "--register=no", "--network-namespace-path=/proc/self/ns/net", "--console=pipe")
+        options = ("--keep-unit", "--register=no", "--network-namespace-path=/proc/self/ns/net", "--capability=CAP_NET_ADMIN", "--console=pipe")
         return ("systemd-nspawn", "--quiet", f"--directory={self.root}", f"--machine={NAME}-{os.getpid()}", f"--hostname={NAME}", *options, "--boot")
 
     def _set_up(self) -> None:
