@@ -3,12 +3,16 @@
 
 import os
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._guest import Guest as GuestModel
+from ansible_collections.hyper.pods.plugins.module_utils._guest import qemu_argv
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 
@@ -130,6 +134,37 @@ def test_runs_unprivileged_and_says_its_word_through_ports(guest: Guest, kernel:
     wait_for(lambda: word.read_text() == "WORD\n", "the guest's word in the file")
     with socket.socket(socket.AF_UNIX) as talk:
         talk.connect(str(guest.host.guest_run_dir("g1") / "port-org.example.talk"))
+
+
+@pytest.mark.parametrize(("word", "code"), [("tiny.off", 0), ("tiny.panic", 1)])
+def test_qemu_tells_a_panic_from_a_power_off(kernel: dict[str, Any], tmp_path: Path, word: str, code: int) -> None:
+    """The code that systemd knows a failure by."""
+    made = GuestModel(
+        name="g1",
+        vcpus=1,
+        memory_mib=96,
+        accelerator="tcg",
+        kernel=Path(kernel["kernel"]),
+        initrd=Path(kernel["initrd"]),
+        cmdline=f"{kernel['cmdline']} {word}",
+        disks=(),
+        nics=(),
+        ports=(),
+        console=tmp_path / "console",
+    )
+    with tempfile.TemporaryDirectory(prefix="run") as run_dir:
+        done = subprocess.run(qemu_argv(made, run_dir=Path(run_dir)), timeout=60, check=False)
+    assert done.returncode == code
+
+
+def test_a_low_port_can_be_published(guest: Guest, kernel: dict[str, Any]) -> None:
+    port = next(port for port in range(1023, 600, -1) if socket.socket().connect_ex(("127.0.0.1", port)))
+    nics = [{"forwards": [{"host_port": port, "guest_port": 80}]}]
+    pid = guest(state="started", **kernel, nics=nics)["guest"]["pid"]
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert "CapEff:\t0000000000000400" in status
+    assert "NoNewPrivs:\t1" in status
+    socket.create_connection(("127.0.0.1", port)).close()
 
 
 def test_stops_by_the_power_button(guest: Guest, kernel: dict[str, Any]) -> None:

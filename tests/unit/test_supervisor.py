@@ -134,6 +134,19 @@ def test_disks_in_a_home_can_be_read(path: str, expected: str) -> None:
     assert text(paths=(Path(path),))["ProtectHome"] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("forwards", "kept"),
+    [
+        ("user,id=net0", ""),
+        ("user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80", ""),
+        ("user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp::53-:53", "CAP_NET_BIND_SERVICE"),
+    ],
+)
+def test_low_ports_can_be_bound_and_nothing_else(forwards: str, kept: str) -> None:
+    settings = text("-netdev", forwards)
+    assert settings["CapabilityBoundingSet"] == settings["AmbientCapabilities"] == [kept]
+
+
 def test_sockets_outside_of_run_are_refused() -> None:
     with pytest.raises(WrongRunDir):
         text(run_dir=Path("/srv/run/web"))

@@ -34,20 +34,20 @@ class Direct(Supervisor):
 
     def start(self, unit: Unit) -> None:
         with (unit.state_dir / LOG).open("wb") as log:
-            process = spawn(self.host, unit.argv, log)
+            process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports)
         await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
 
     def undefine(self, name: str) -> None:
         (state_dir_of(self.host, name) / _DEFINITION).unlink(missing_ok=True)
 
 
-def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO) -> subprocess.Popen[bytes]:
-    """Start QEMU as the unprivileged user, in a session of its own, so that it outlives its starter. log: gets what it says."""
-    uid, gid = host.qemu_ids()
-    kvm = host.kvm_gid()
-    root = os.geteuid() == 0
+def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO, *, low_ports: bool = False) -> subprocess.Popen[bytes]:
+    """Start QEMU as the unprivileged user, in a session of its own, so that it outlives its starter.
+
+    log: gets what it says. low_ports: it may bind ports below 1024, and that is all it may.
+    """
     return subprocess.Popen(
-        [_command.find(argv[0]), *argv[1:]],
+        [*_confined(host, low_ports=low_ports), _command.find(argv[0]), *argv[1:]],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
@@ -55,8 +55,16 @@ def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO) -> subprocess.Popen[
         env={"PATH": _command.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
         umask=0o077,
         start_new_session=True,
-        # Its groups are exactly those that it needs; only root can choose them.
-        user=uid if root else None,
-        group=gid if root else None,
-        extra_groups=[group for group in (kvm,) if group is not None] if root else None,
     )
+
+
+def _confined(host: Host, *, low_ports: bool) -> list[str]:
+    """setpriv(1) with what systemd would set. It makes itself the program that follows, so the pid stays. Who is not root has nothing to give up."""
+    if os.geteuid() != 0:
+        return []
+    uid, gid = host.qemu_ids()
+    kvm = host.kvm_gid()
+    groups = "--clear-groups" if kvm is None else f"--groups={kvm}"
+    kept = "-all,+net_bind_service" if low_ports else "-all"
+    capabilities = [f"--inh-caps={kept}", f"--bounding-set={kept}", *(["--ambient-caps=+net_bind_service"] if low_ports else [])]
+    return [_command.find("setpriv"), f"--reuid={uid}", f"--regid={gid}", groups, "--no-new-privs", *capabilities, "--"]

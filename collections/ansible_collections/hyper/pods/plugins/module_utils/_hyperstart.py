@@ -20,7 +20,7 @@ CMDLINE = " ".join(
         "console=ttyS0",
         "quiet",  # each line on the emulated serial port takes a millisecond
         "panic=-1",  # at once: a reset ends QEMU
-        "cryptomgr.notests",  # 0.9 of the time to /init, as most that follow together
+        "cryptomgr.notests",  # 0.9 of the time to /init
         "no_timer_check",
         "rcupdate.rcu_expedited=1",  # else each mount and each module waits for all processors, some 10 ms
         "random.trust_cpu=on",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import abc
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp, QmpUnr
 
 LOG = "qemu.log"
 _START_TIME = 60.0
+_FORWARDED = re.compile(r"\bhostfwd=\w+:[^:,]*:(\d+)-")
+_FIRST_UNPRIVILEGED_PORT = 1024
 
 
 class QemuFailed(HyperError):
@@ -39,6 +42,12 @@ class Unit:
     user: str
     paths: tuple[Path, ...] = ()
     grace_period: int = 60
+
+    @property
+    def binds_low_ports(self) -> bool:
+        """Whether QEMU forwards a port of the host below 1024, which an unprivileged process may not bind by itself."""
+        ports = [int(port) for word in self.argv for port in _FORWARDED.findall(word)]
+        return any(port < _FIRST_UNPRIVILEGED_PORT for port in ports)
 
 
 class Supervisor(abc.ABC):
