@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets, state_dir_of
+from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, QemuFailed, Supervisor, Unit, await_sockets, state_dir_of
 
 _DEFINITION = "qemu.json"
+_LOCK = "qemu.lock"
+# How long QEMU may take from its start to its pid file; milliseconds on a host that has time.
+_PID_TIME = 30.0
 
 
 class Direct(Supervisor):
@@ -33,18 +39,40 @@ class Direct(Supervisor):
         return (state_dir_of(self.host, name) / _DEFINITION).is_file()
 
     def start(self, unit: Unit) -> None:
-        with (unit.state_dir / LOG).open("wb") as log:
-            process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports)
+        with self._alone(unit) as lock, (unit.state_dir / LOG).open("wb") as log:
+            process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
         await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
+
+    @contextlib.contextmanager
+    def _alone(self, unit: Unit) -> Iterator[int]:
+        """The unit's lock, for QEMU to hold as long as it lives.
+
+        A run that was killed may have started a QEMU that has not written its pid yet. A second one would take its pid file away and leave it
+        running unseen, so it is ended first.
+        """
+        lock = os.open(unit.run_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            deadline = time.monotonic() + _PID_TIME
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                self.stop(unit.name)
+                if time.monotonic() > deadline:
+                    raise QemuFailed("another QEMU of its own runs, and no pid file tells which", where=unit.name)
+                time.sleep(0.02)
+            yield lock
+        finally:
+            os.close(lock)
 
     def undefine(self, name: str) -> None:
         (state_dir_of(self.host, name) / _DEFINITION).unlink(missing_ok=True)
 
 
-def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO, *, low_ports: bool = False) -> subprocess.Popen[bytes]:
+def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO, *, low_ports: bool = False, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start QEMU as the unprivileged user, in a session of its own, so that it outlives its starter.
 
-    log: gets what it says. low_ports: it may bind ports below 1024, and that is all it may.
+    log: gets what it says. low_ports: it may bind ports below 1024, and that is all it may. pass_fds: descriptors that stay open in it.
     """
     return subprocess.Popen(
         [*_confined(host, low_ports=low_ports), _command.find(argv[0]), *argv[1:]],
@@ -55,6 +83,7 @@ def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO, *, low_ports: bool =
         env={"PATH": _command.SEARCH_PATH, "LC_ALL": "C.UTF-8"},
         umask=0o077,
         start_new_session=True,
+        pass_fds=pass_fds,
     )
 
 
