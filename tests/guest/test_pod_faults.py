@@ -85,6 +85,28 @@ def test_a_start_killed_before_any_of_its_changes(pods: PodHost, name: str, tmp_
     assert number > 12
 
 
+def test_an_update_killed_before_any_of_its_changes(pods: PodHost, name: str, tmp_path: Path) -> None:
+    """The pod can be started at any of them, as it was or as it is to be."""
+    former, wanted = (manifest(name, {"name": "a", "image": image}) for image in ("tools", "server"))
+    pods.pod(former, state="present")
+    defined = Copy.of(pods, name, tmp_path / "copy")
+    pods.pod(wanted, state="present")
+    whole = listing(pods.host.pod_dir(name))
+    for number in itertools.count(1):
+        kill_qemu(pods, name)
+        defined.put_back()
+        moment = killed_run(pods, number, wanted, state="present")
+        if moment is None:
+            break
+        failed = pods.pod(name, state="started", wait="none").get("msg")
+        assert len(qemus(pods, name)) == 1, f"killed before {moment}: {failed}"
+        kill_qemu(pods, name)
+        pods.pod(wanted, state="present")
+        assert set(whole) <= set(listing(pods.host.pod_dir(name))), f"killed before {moment}"
+        assert listing(pods.host.pod_dir(name) / "images").keys() == {path.removeprefix("images/") for path in whole if path.startswith("images/")}
+    assert number > 6
+
+
 def test_a_guest_that_has_not_written_its_pid_yet_is_not_doubled(pods: PodHost, name: str, gate: Gate) -> None:
     """A run was killed when it had just started QEMU, and the next one came at once."""
     wanted = manifest(name, {"name": "a"})

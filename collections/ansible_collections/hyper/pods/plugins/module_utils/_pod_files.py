@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _pod_guest
@@ -35,16 +35,16 @@ def prepare(host: Host, name: str) -> Path:
 
 
 def link_images(host: Host, name: str, disks: Mapping[str, Path]) -> None:
-    """Give the pod its images as hard links, so that the store cannot take them away. disks: image id → disk in the store.
+    """Give the pod its images as hard links, so that the store cannot take them away. disks: image id → disk in the store."""
+    for image, disk in disks.items():
+        _link(disk, _image_link(host, name, image))
 
-    Links that it no longer needs go.
-    """
-    directory = host.pod_dir(name) / "images"
-    wanted = {f"{_pod_guest.serial(image)}.erofs": disk for image, disk in disks.items()}
-    for file, disk in wanted.items():
-        _link(disk, directory / file)
-    for present in directory.iterdir():
-        if present.name not in wanted:
+
+def drop_images(host: Host, name: str, kept: Iterable[str]) -> None:
+    """Take from the pod the links that its record does not name any more. kept: image ids."""
+    links = {_image_link(host, name, image) for image in kept}
+    for present in (host.pod_dir(name) / "images").iterdir():
+        if present not in links:
             present.unlink()
 
 
@@ -94,6 +94,10 @@ def remove(host: Host, name: str) -> None:
 def residue(host: Host, name: str) -> bool:
     """Whether anything of a pod's files is left."""
     return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name)))
+
+
+def _image_link(host: Host, name: str, image: str) -> Path:
+    return host.pod_dir(name) / "images" / f"{_pod_guest.serial(image)}.erofs"
 
 
 def _trash(host: Host, name: str) -> Path:

@@ -70,6 +70,8 @@ class PodLife:
             _pod_files.ensure_scratch(self._host, name)
             _pod_files.write_plan(self._host, name, plan)
             _record.write(self._host, name, record)
+            # Not before: until then the pod is as its former record says, and can be started.
+            _pod_files.drop_images(self._host, name, record.images.values())
 
     def start(self, name: str) -> None:
         """Start the guest of a pod that is defined and not running."""
@@ -77,6 +79,7 @@ class PodLife:
         with self._progress.stage(name, "spawn", "starting the guest"):
             record = replace(_record.require(host, name), stopped=False)
             _pod_files.prepare(host, name)
+            _pod_files.drop_images(host, name, record.images.values())
             _pod_files.write_plan(host, name, _plan_of(record))
             init = installed(host)
             kernel, initramfs = _pod_files.link_init(host, name, init)
