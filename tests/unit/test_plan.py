@@ -92,6 +92,7 @@ def test_an_image_that_is_yet_to_be_pulled_is_no_change_of_its_own() -> None:
         (_plan.start, OFF, [START]),
         (_plan.start, COMPLETED, [START]),
         (_plan.stop, RUNNING, [("stop", "stops the guest")]),
+        (_plan.stop, replace(OFF, due=True), [("stop", "live")]),
         (_plan.stop, OFF, []),
         (_plan.stop, COMPLETED, []),
         (_plan.restart, RUNNING, [("restart", "restarts the guest")]),

@@ -22,13 +22,15 @@ class Observed:
     """A pod as the host has it.
 
     pod: its definition, or None where there is none. images: container name → image id. residue: something of a pod that was half
-    made or half removed lies on the host. running: its guest runs. completed: its containers ended by themselves and the guest powered off.
+    made or half removed lies on the host. running: its guest runs. due: it does not, but will be started again without being asked for.
+    completed: its containers ended by themselves and the guest powered off.
     """
 
     pod: Pod | None = None
     images: Mapping[str, str] | None = None
     residue: bool = False
     running: bool = False
+    due: bool = False
     completed: bool = False
 
 
@@ -80,7 +82,9 @@ def start(name: str, observed: Observed) -> tuple[Action, ...]:
 
 def stop(name: str, observed: Observed) -> tuple[Action, ...]:
     """End a pod and keep all that it has."""
-    return (Action(name, "stop", STOPS_GUEST, "the pod is running"),) if observed.running else ()
+    if observed.running:
+        return (Action(name, "stop", STOPS_GUEST, "the pod is running"),)
+    return (Action(name, "stop", LIVE, "the pod would be started again"),) if observed.due else ()
 
 
 def restart(name: str, observed: Observed) -> tuple[Action, ...]:

@@ -48,12 +48,13 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
             raise
         record = None
     running = supervisor.pid(unit_name(name)) is not None
+    due = not running and supervisor.due(unit_name(name))
     residue = _pod_files.residue(host, name) or supervisor.defined(unit_name(name))
     if record is None:
-        return Observed(residue=residue, running=running)
+        return Observed(residue=residue, running=running, due=due)
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
     completed = not running and not record.stopped and life is not None and life.ended and life.cause == "completed"
-    return Observed(record.pod, record.images, residue, running, completed)
+    return Observed(record.pod, record.images, residue, running, due, completed)
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:

@@ -136,7 +136,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         if state in ("started", "restarted"):
             _preflight_all(host, supervision, [pod for name in unique if (pod := observed[name].pod) is not None], observed)
         actions = tuple(action for plan in plans.values() for action in plan)
-        before = {name: _stated(observed[name], observed[name].running) for name in unique}
+        before = {name: _stated(observed[name], observed[name].running or observed[name].due) for name in unique}
         after = {name: None if state == "absent" else _stated(observed[name], state != "stopped") for name in unique}
         left = [] if state == "absent" else unique
         if options.check:

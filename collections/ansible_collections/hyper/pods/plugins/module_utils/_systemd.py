@@ -58,9 +58,8 @@ class Systemd(Supervisor):
         make_dir(link.parent)
         if not link.is_symlink():
             link.symlink_to(self._file(unit.name))
-        # A unit that failed too often refuses to start until its failures are forgotten.
-        with contextlib.suppress(_command.CommandFailed):
-            _systemctl("reset-failed", service)
+        # A unit that failed too often refuses to start.
+        _forget_failures(service)
         try:
             _systemctl("start", service)
             await_sockets(unit, ended=lambda: _ended(service))
@@ -69,20 +68,25 @@ class Systemd(Supervisor):
             self.stop(unit.name)
             raise
 
+    def due(self, name: str) -> bool:
+        return self._link(name).is_symlink()
+
     def stop(self, name: str, timeout: float = 0.0) -> None:
         self._link(name).unlink(missing_ok=True)
         super().stop(name, timeout)
         if self.defined(name):
             # Its QEMU has ended; this takes back a restart that may be due.
             _systemctl("stop", f"{name}.service")
+            _forget_failures(f"{name}.service")
 
     def undefine(self, name: str) -> None:
         self._link(name).unlink(missing_ok=True)
         if self.defined(name):
+            # A guest that failed may be about to be started again.
+            _systemctl("stop", f"{name}.service")
             self._file(name).unlink()
             _systemctl("daemon-reload")
-            with contextlib.suppress(_command.CommandFailed):
-                _systemctl("reset-failed", f"{name}.service")
+            _forget_failures(f"{name}.service")
 
     def _file(self, name: str) -> Path:
         return self._units / f"{name}.service"
@@ -189,6 +193,12 @@ def _quoted(word: str) -> str:
 def _plain(text: str) -> str:
     """Without what systemd would expand (systemd.unit(5), Specifiers)."""
     return text.replace("%", "%%")
+
+
+def _forget_failures(service: str) -> None:
+    # systemd does not know of a service that is neither loaded nor failed.
+    with contextlib.suppress(_command.CommandFailed):
+        _systemctl("reset-failed", service)
 
 
 def _systemctl(*arguments: str) -> str:

@@ -75,6 +75,10 @@ class Supervisor(abc.ABC):
     def undefine(self, name: str) -> None:
         """Forget a unit that does not run."""
 
+    @abc.abstractmethod
+    def due(self, name: str) -> bool:
+        """Whether a unit that does not run is started again without being asked for: in a moment, or at the next boot of the host."""
+
     def stop(self, name: str, timeout: float = 0.0) -> None:
         """End QEMU and keep it ended. timeout: seconds that a guest which was told to power off is waited for before QEMU is told to quit."""
         with running(run_dir_of(self.host, name)) as process:
