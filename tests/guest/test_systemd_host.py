@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -16,21 +17,20 @@ from ansible_collections.hyper.pods.plugins.module_utils import _log
 
 from hyperstart.samples import make_samples
 from tests.support.guests import wait_for
-from tests.support.nspawn import NAME, SystemdHost
+from tests.support.nspawn import NAME, SystemdHost, systemd_host
 from tests.support.pods import manifest, sh
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.xdist_group("systemd-host")]
 
 # An address that the host has only some time after its boot, as from DHCP; after that, its network is online.
-ADDRESS, PORT = "10.77.0.3", 8080
+ADDRESS, PORT, LOW_PORT = "10.77.0.3", 8080, 80
 LATE_ADDRESS = f"""
 [Unit]
 Before=network-online.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStartPre=sleep 6
-ExecStart=ip address replace {ADDRESS}/24 dev host0
+ExecStart=sh -c 'ip address show dev host0 | grep -q {ADDRESS} || {{ sleep 7; ip address add {ADDRESS}/24 dev host0; }}'
 ExecStop=ip address delete {ADDRESS}/24 dev host0
 [Install]
 WantedBy=multi-user.target
@@ -60,10 +60,10 @@ class Pods:
         return json.loads(self.hyper(command, "--json", *arguments))
 
     def unit(self, name: str) -> dict[str, str]:
-        """What systemd says of a pod's service."""
-        properties = "ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result"
-        said = self.host.shell(f"systemctl show --property={properties} hyper-pod@{name}.service", user="admin")
-        return dict(line.split("=", 1) for line in said.splitlines())
+        """What systemd says of a pod's service; AtBoot: whether it is started then, as the disk has it."""
+        service = f"hyper-pod@{name}.service"
+        show = f"systemctl show --property=ActiveState,MainPID,NRestarts,Result {service}; echo AtBoot=$(systemctl is-enabled {service})"
+        return dict(line.split("=", 1) for line in self.host.shell(show, user="admin").splitlines())
 
     def life(self, name: str) -> _log.Life:
         """The last life of a pod's guest."""
@@ -83,9 +83,18 @@ class Pods:
         """Wait until the pod's service has ended, by itself and for good."""
         wait_for(lambda: self.unit(name)["ActiveState"] in ("inactive", "failed"), f"the end of pod {name}", timeout=120)
 
-    def page(self) -> str:
-        """What the pod web answers to the control node."""
-        script = f"import urllib.request; print(urllib.request.urlopen('http://{ADDRESS}:{PORT}/cgi-bin/index.cgi', timeout=20).read().decode())"
+    @contextlib.contextmanager
+    def held_back(self, name: str) -> Iterator[None]:
+        """While it lasts, systemd comes no further than to the start of a pod's QEMU: what is short otherwise can be looked at."""
+        drop_in = f"/run/systemd/system/hyper-pod@{name}.service.d"
+        hold = "[Service]\\nExecStartPre=sh -c 'while [ -e /run/hold ]; do sleep 0.1; done'\\n"
+        self.host.shell(f'touch /run/hold; mkdir -p {drop_in}; printf "{hold}" > {drop_in}/hold.conf; systemctl daemon-reload')
+        yield
+        self.host.shell(f"rm -r /run/hold {drop_in}; systemctl daemon-reload")
+
+    def page(self, port: int = PORT) -> str:
+        """What a pod (web, unless the port is another's) answers to the control node."""
+        script = f"import urllib.request; print(urllib.request.urlopen('http://{ADDRESS}:{port}/cgi-bin/index.cgi', timeout=20).read().decode())"
         return self.host.from_control("python3", "-c", script).stdout
 
     def _log(self, name: str) -> Path:
@@ -125,11 +134,22 @@ def job(pods: Pods, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def shop(pods: Pods) -> str:
     """A pod that was run and stopped by command from the control node."""
-    [pod] = pods.hyper_json("run", "--name", "shop", "--memory", "128M", "app")["pods"]
+    [pod] = pods.hyper_json("run", "--name", "shop", "--memory", "128M", "--publish", f"{ADDRESS}:{LOW_PORT}:8000", "app")["pods"]
     assert (pod["host"], pod["phase"]) == (NAME, "Running")
-    assert pods.unit("shop")["UnitFileState"] == "enabled"
+    wait_for(lambda: "processes in the pod" in pods.page(LOW_PORT), "the pod's page")
+    assert pods.unit("shop")["AtBoot"] == "enabled"
     pods.hyper("stop", "shop")
     return "shop"
+
+
+def test_a_bare_host_is_refused_and_not_touched() -> None:
+    with systemd_host() as bare:
+        done = bare.hyper("run", "--name", "early", "web")
+        assert done.returncode == 1
+        assert "playbooks/prepare_host.yml" in done.stderr
+        done = bare.hyper("prepare", "--check")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert not (bare.root / "var/lib/hyper").exists()
 
 
 def test_a_prepared_host_is_left_as_it_is(prepared_host: SystemdHost) -> None:
@@ -137,7 +157,7 @@ def test_a_prepared_host_is_left_as_it_is(prepared_host: SystemdHost) -> None:
 
 
 def test_a_pod_is_a_service(pods: Pods, web: str) -> None:
-    assert pods.unit(web).items() >= {"ActiveState": "active", "UnitFileState": "enabled", "NRestarts": "0"}.items()
+    assert pods.unit(web).items() >= {"ActiveState": "active", "AtBoot": "enabled", "NRestarts": "0"}.items()
     pod = pods.pod(web)
     assert (pod["host"], pod["phase"], [(one["name"], one["state"]) for one in pod["containers"]]) == (
         NAME,
@@ -172,16 +192,12 @@ def test_the_service_is_confined(pods: Pods, web: str) -> None:
 
 
 def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) -> None:
-    # systemd waits for the file before it starts QEMU again, so that the moment between can be looked at.
-    drop_in = f"/run/systemd/system/hyper-pod@{web}.service.d"
-    hold = "[Service]\nExecStartPre=sh -c 'until [ -e /run/go ]; do sleep 0.1; done'\n"
-    pods.host.shell(f"mkdir -p {drop_in}; printf '%s' \"{hold}\" > {drop_in}/hold.conf; systemctl daemon-reload")
     before, life = pods.unit(web)["MainPID"], pods.life(web)
-    pods.host.shell(f"kill -KILL {before}")
-    pod = pods.pod(web)
-    assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Failed", {"terminated"})
-    assert "QEMU was killed" in pod["message"]
-    pods.host.shell(f"touch /run/go; rm -r {drop_in}; systemctl daemon-reload")
+    with pods.held_back(web):
+        pods.host.shell(f"kill -KILL {before}")
+        pod = pods.pod(web)
+        assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Failed", {"terminated"})
+        assert "QEMU was killed" in pod["message"]
     pods.wait_running(web, after=life.started_at)
     assert pods.pod(web)["phase"] == "Running"
     unit = pods.unit(web)
@@ -190,15 +206,26 @@ def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) 
     assert "Hello from pod web" in pods.page()
 
 
+def test_a_guest_that_is_about_to_be_started_again_can_be_stopped(pods: Pods, web: str) -> None:
+    with pods.held_back(web):
+        pods.host.shell(f"kill -KILL {pods.unit(web)['MainPID']}")
+        assert pods.host.play("stop_pod.yml", pod_name=web)
+        assert not pods.host.play("stop_pod.yml", pod_name=web)
+        assert pods.pod(web)["phase"] == "Stopped"
+        assert pods.unit(web).items() >= {"ActiveState": "inactive", "AtBoot": "disabled"}.items()
+    assert pods.host.play("start_pod.yml", pod_name=web)
+    assert pods.unit(web).items() >= {"ActiveState": "active", "AtBoot": "enabled"}.items()
+
+
 def test_a_pod_that_ended_by_itself_is_not_started_again(pods: Pods, job: str) -> None:
-    assert pods.unit(job).items() >= {"ActiveState": "inactive", "Result": "success", "NRestarts": "0", "UnitFileState": "disabled"}.items()
+    assert pods.unit(job).items() >= {"ActiveState": "inactive", "Result": "success", "NRestarts": "0", "AtBoot": "disabled"}.items()
     pod = pods.pod(job)
     assert (pod["phase"], pod["containers"][0]["exitCode"]) == ("Succeeded", 0)
     assert "done" in pods.hyper("logs", job)
 
 
 def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:
-    assert pods.unit(shop).items() >= {"ActiveState": "inactive", "Result": "success", "UnitFileState": "disabled"}.items()
+    assert pods.unit(shop).items() >= {"ActiveState": "inactive", "Result": "success", "AtBoot": "disabled"}.items()
     assert pods.pod(shop)["phase"] == "Stopped"
 
 
@@ -239,7 +266,7 @@ def test_a_power_cut_of_the_host(pods: Pods, web: str) -> None:
 
 def test_a_stopped_pod_that_is_started_is_started_at_boot_again(pods: Pods, shop: str) -> None:
     assert pods.host.play("start_pod.yml", pod_name=shop)
-    assert pods.unit(shop).items() >= {"ActiveState": "active", "UnitFileState": "enabled"}.items()
+    assert pods.unit(shop).items() >= {"ActiveState": "active", "AtBoot": "enabled"}.items()
 
 
 def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, shop: str) -> None:
@@ -247,7 +274,7 @@ def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, sho
     left = pods.host.shell(
         "systemctl list-units --all --no-legend 'hyper-pod@*'; systemctl list-unit-files --no-legend 'hyper-pod@*';"
         " find /etc/systemd/system /run/systemd -name 'hyper-pod*'; find /var/lib/hyper/pods /run/hyper -mindepth 1 -not -path '/run/hyper/locks/*';"
-        f" pgrep -a qemu; ss -Hltn 'sport = :{PORT}'"
+        f" pgrep -a qemu; ss -Hltn 'sport = :{PORT} or sport = :{LOW_PORT}'"
     )
     assert left.split() == ["/run/hyper/locks", "/run/hyper/pods"]
     assert pods.hyper_json("list") == []
