@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 from tests.support.control_node import ControlNode
-from tests.support.faults import Copy, Gate, descendants, finish, forget, half_made, kill_qemu, killed_run, listing, qemus, remains, waits_for_lock
+from tests.support.faults import Copy, Gate, descendants, finish, forget, half_made, kill_all, kill_qemu, killed_run, listing, qemus, remains, waits_for_lock
 from tests.support.guests import wait_for
 from tests.support.images import write_layout
 from tests.support.modules import module_process
@@ -145,17 +144,14 @@ def test_a_removal_killed_before_any_of_its_changes(pods: PodHost, name: str, tm
 
 @pytest.mark.parametrize("stage", ["images", "pull", "define", "spawn", "boot"])
 def test_a_playbook_killed_in_any_stage(pods: PodHost, node: ControlNode, name: str, gate: Gate, tmp_path: Path, stage: str) -> None:
-    """SIGKILL to ansible-playbook and all that it started, while it pulls an image and runs a pod of it."""
+    """SIGKILL to ansible-playbook and all that it started (but QEMU, which is to outlive it), while it pulls an image and runs a pod of it."""
     write_layout(tmp_path / "layout", "fresh", [tools_layer(tmp_path)], {**TEST_IMAGES["tools"], "Labels": {"for": name}})
     image = f"oci:{tmp_path}/layout:fresh"
     wanted = manifest(name, {"name": "a", "image": image})
     try:
         with node.playbook_process("run_pod.yml", {"pods": [wanted], "pod_progress": str(gate.path)}) as playbook:
             gate.await_stage(stage)
-            for pid in descendants(playbook.pid):
-                # QEMU is no part of the playbook: it was started to outlive it.
-                if pid not in qemus(pods, name):
-                    os.kill(pid, signal.SIGKILL)
+            kill_all(descendants(playbook.pid), but=qemus(pods, name))
         node.playbook("run_pod.yml", {"pods": [wanted]})
         assert pods.info(name)["phase"] == "Running"
         assert pods.shell(name, "a", "echo $FROM_IMAGE") == "yes"

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +75,16 @@ def qemus(pods: PodHost, name: str) -> list[int]:
     return sorted(found)
 
 
+def kill_all(pids: Iterable[int], but: Iterable[int] = ()) -> None:
+    """SIGKILL to each process that still is there."""
+    for pid in set(pids) - set(but):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def kill_qemu(pods: PodHost, name: str) -> None:
     """SIGKILL to the pod's QEMU; returns when it is gone."""
-    for pid in qemus(pods, name):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(qemus(pods, name))
     wait_for(lambda: not qemus(pods, name), "the end of QEMU")
 
 
