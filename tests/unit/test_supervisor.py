@@ -57,7 +57,7 @@ def test_a_process_is_found_by_its_pid_file(host: Host, stand_in: subprocess.Pop
     supervisor.stop("hyper-pod@web")
 
 
-@pytest.mark.parametrize("content", [None, "", "nonsense", "999999999", str(os.getpid()), "1"])
+@pytest.mark.parametrize("content", [None, "", "nonsense", "999999999", pytest.param(str(os.getpid()), id="own"), "1"])
 def test_a_pid_file_that_names_another_process_names_nobody(host: Host, content: str | None) -> None:
     if content is not None:
         (host.pod_run_dir("web") / "pid").write_text(content)
