@@ -42,13 +42,13 @@ EXPOSURE = 2.0
 
 @dataclass(frozen=True)
 class Pods:
-    """Pods of one host, seen from the control node (pod) and from the host itself (the rest)."""
+    """Pods of one host, seen from the control node (listed) and from the host itself (the rest)."""
 
     host: SystemdHost
 
-    def pod(self, name: str) -> dict[str, Any]:
-        """One pod as ``hyper list`` has it."""
-        return next(pod for pod in self.hyper_json("list") if pod["name"] == name)
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """All pods by name, as ``hyper list`` has them."""
+        return {pod["name"]: pod for pod in self.hyper_json("list")}
 
     def hyper(self, *arguments: str) -> str:
         """What the command printed, which succeeded."""
@@ -158,7 +158,7 @@ def test_a_prepared_host_is_left_as_it_is(prepared_host: SystemdHost) -> None:
 
 def test_a_pod_is_a_service(pods: Pods, web: str) -> None:
     assert pods.unit(web).items() >= {"ActiveState": "active", "AtBoot": "enabled", "NRestarts": "0"}.items()
-    pod = pods.pod(web)
+    pod = pods.listed()[web]
     assert (pod["host"], pod["phase"], [(one["name"], one["state"]) for one in pod["containers"]]) == (
         NAME,
         "Running",
@@ -195,11 +195,10 @@ def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) 
     before, life = pods.unit(web)["MainPID"], pods.life(web)
     with pods.held_back(web):
         pods.host.shell(f"kill -KILL {before}")
-        pod = pods.pod(web)
+        pod = pods.listed()[web]
         assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Failed", {"terminated"})
         assert "QEMU was killed" in pod["message"]
     pods.wait_running(web, after=life.started_at)
-    assert pods.pod(web)["phase"] == "Running"
     unit = pods.unit(web)
     assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "1")
     assert unit["MainPID"] != before
@@ -211,7 +210,7 @@ def test_a_guest_that_is_about_to_be_started_again_can_be_stopped(pods: Pods, we
         pods.host.shell(f"kill -KILL {pods.unit(web)['MainPID']}")
         assert pods.host.play("stop_pod.yml", pod_name=web)
         assert not pods.host.play("stop_pod.yml", pod_name=web)
-        assert pods.pod(web)["phase"] == "Stopped"
+        assert pods.listed()[web]["phase"] == "Stopped"
         assert pods.unit(web).items() >= {"ActiveState": "inactive", "AtBoot": "disabled"}.items()
     assert pods.host.play("start_pod.yml", pod_name=web)
     assert pods.unit(web).items() >= {"ActiveState": "active", "AtBoot": "enabled"}.items()
@@ -219,14 +218,14 @@ def test_a_guest_that_is_about_to_be_started_again_can_be_stopped(pods: Pods, we
 
 def test_a_pod_that_ended_by_itself_is_not_started_again(pods: Pods, job: str) -> None:
     assert pods.unit(job).items() >= {"ActiveState": "inactive", "Result": "success", "NRestarts": "0", "AtBoot": "disabled"}.items()
-    pod = pods.pod(job)
+    pod = pods.listed()[job]
     assert (pod["phase"], pod["containers"][0]["exitCode"]) == ("Succeeded", 0)
     assert "done" in pods.hyper("logs", job)
 
 
 def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:
     assert pods.unit(shop).items() >= {"ActiveState": "inactive", "Result": "success", "AtBoot": "disabled"}.items()
-    assert pods.pod(shop)["phase"] == "Stopped"
+    assert pods.listed()[shop]["phase"] == "Stopped"
 
 
 def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str) -> None:
@@ -244,14 +243,14 @@ def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str) -> None
         "running",
     ]
     # Nobody but systemd has started it again; its files are there.
-    pod = pods.pod(web)
-    assert (pod["phase"], {one["state"] for one in pod["containers"]}) == ("Running", {"running"})
+    listed = pods.listed()
+    assert (listed[web]["phase"], {one["state"] for one in listed[web]["containers"]}) == ("Running", {"running"})
     assert pods.hyper("exec", web, "-c", "app", "--", "cat", "/root/file") == "kept\n"
     assert "Hello from pod web" in pods.page()
     # What had ended by itself, or was stopped, stays so.
     assert {name: pods.life(name) for name in (job, shop)} == {name: lives[name] for name in (job, shop)}
     assert [pods.unit(name)["ActiveState"] for name in (job, shop)] == ["inactive", "inactive"]
-    assert [pods.pod(name)["phase"] for name in (job, shop)] == ["Succeeded", "Stopped"]
+    assert [listed[name]["phase"] for name in (job, shop)] == ["Succeeded", "Stopped"]
 
 
 def test_a_power_cut_of_the_host(pods: Pods, web: str) -> None:
@@ -277,5 +276,5 @@ def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, sho
         f" pgrep -a qemu; ss -Hltn 'sport = :{PORT} or sport = :{LOW_PORT}'"
     )
     assert left.split() == ["/run/hyper/locks", "/run/hyper/pods"]
-    assert pods.hyper_json("list") == []
+    assert pods.listed() == {}
     assert not pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
