@@ -5,6 +5,7 @@
 #include "files.h"
 #include "syscalls.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,6 +29,29 @@ static size_t unsigned_size(const char *data, size_t size) {
     return signature < left ? left - signature : size;
 }
 
+/*
+ * Takes the name from a section, so that the kernel does not find it. For its type information (.BTF) it would first read all of its own, for its
+ * tables of stack frames sort them: together they are most of what is left of loading, and serve tracing and debugging alone.
+ */
+static void hide_sections(char *data, size_t size) {
+    static const char *const hidden[] = {".BTF", ".orc_unwind", ".orc_unwind_ip"};
+    Elf64_Ehdr *header = (Elf64_Ehdr *)data;
+    if (size < sizeof *header || memcmp(header->e_ident, ELFMAG, SELFMAG) || header->e_ident[EI_CLASS] != ELFCLASS64)
+        return;
+    if (header->e_shoff > size || header->e_shnum > (size - header->e_shoff) / sizeof(Elf64_Shdr) || header->e_shstrndx >= header->e_shnum)
+        return;
+    Elf64_Shdr *sections = (Elf64_Shdr *)(data + header->e_shoff), *names = &sections[header->e_shstrndx];
+    if (names->sh_offset > size || names->sh_size > size - names->sh_offset || !names->sh_size || data[names->sh_offset + names->sh_size - 1])
+        return;
+    for (size_t index = 0; index < header->e_shnum; index++)
+        for (size_t word = 0; word < sizeof hidden / sizeof *hidden; word++)
+            if (sections[index].sh_name < names->sh_size && !strcmp(data + names->sh_offset + sections[index].sh_name, hidden[word])) {
+                sections[index].sh_name = 0;
+                /* Nor is it loaded and relocated. */
+                sections[index].sh_flags &= ~(Elf64_Xword)SHF_ALLOC;
+            }
+}
+
 static int load(int directory, const char *name) {
     size_t size;
     FREEING data = file_read(directory, name, MAX_MODULE, &size);
@@ -38,9 +62,13 @@ static int load(int directory, const char *name) {
      * A kernel that insists gets them.
      */
     size_t less = unsigned_size(data, size);
+    hide_sections(data, less);
     if (sys_init_module(data, less, "") == 0 || errno == EEXIST)
         return 0;
-    return less < size && errno == EKEYREJECTED && sys_init_module(data, size, "") == 0 ? 0 : -1;
+    if (less == size || errno != EKEYREJECTED)
+        return -1;
+    FREEING whole = file_read(directory, name, MAX_MODULE, &size);
+    return whole && sys_init_module(whole, size, "") == 0 ? 0 : -1;
 }
 
 void modules_load_part(void) {
