@@ -26,10 +26,10 @@ run: $(BIN)/hyper ## Prepare this machine as a KVM host and run a sample pod on 
 	@$(BIN)/python -m hyperstart.demo
 
 test: $(VENV)/.test init ## Run all tests, real guests among them
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/.test init ## Run the tests that need no guest, in seconds
-	@$(BIN)/pytest -q tests/unit tests/init -m "not guest and not slow"
+	@$(BIN)/pytest -q -n 2 tests/unit tests/init -m "not guest and not slow"
 
 lint: $(VENV)/.test ## Check form, types and style of everything
 	@$(BIN)/pre-commit run --all-files

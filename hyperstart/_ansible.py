@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from hyperstart.errors import AnsibleFailed, Cancelled, HostFailure, NoHosts, Pr
 Event = Mapping[str, Any]
 
 POLL_SECONDS = 0.1
+_END_SECONDS = 0.005
 # How long Ansible may take to end its workers after SIGTERM before it is killed.
 CANCEL_SECONDS = 10.0
 
@@ -44,6 +46,7 @@ class Options(TypedDict, total=False):
     inventory: as Ansible's ``--inventory``, one or several; without it Ansible's own setting, which is this machine. limit: as Ansible's
     ``--limit``. check: say what would change and change nothing. diff: have the changes in the result. state_dir, run_dir, qemu_user: as the
     collection's modules have them; without them HYPER_STATE_DIR, HYPER_RUN_DIR and HYPER_QEMU_USER from the environment, then the modules' defaults.
+    become_password: of the user on the hosts, where sudo asks for one; without it HYPER_BECOME_PASSWORD from the environment.
     on_event: called with each of Ansible's events. on_progress: called with each step, where the host is this machine.
     """
 
@@ -54,6 +57,7 @@ class Options(TypedDict, total=False):
     state_dir: str | os.PathLike[str]
     run_dir: str | os.PathLike[str]
     qemu_user: str
+    become_password: str
     on_event: Callable[[Event], None]
     on_progress: Callable[[Progress], None]
 
@@ -94,8 +98,11 @@ def run_playbook(name: str, variables: Mapping[str, Any], options: Options) -> P
     playbook = _project.PLAYBOOKS / name
     if not playbook.is_file():
         raise ProjectMissing("the playbooks are not there", where=str(playbook), remedy="Install from the project's tree: pip install --editable TREE")
-    with tempfile.TemporaryDirectory(prefix="hyper-") as directory:
-        return _Run(Path(directory), playbook, variables, options).play()
+    run = _Run(Path(tempfile.mkdtemp(prefix="hyper-")), playbook, variables, options)
+    try:
+        return run.play()
+    finally:
+        run.clean()
 
 
 class _Run:
@@ -108,9 +115,11 @@ class _Run:
         self.events: list[Event] = []
         self.seen = 0
         self.pid: int | None = None
+        self.stats = False
         self.cancelled = threading.Event()
         self.crash: BaseException | None = None
         self.status = ""
+        self.thread: threading.Thread | None = None
         self.progress = directory / "progress"
         self.progress_read = 0
         self.inventories = _inventories(options.get("inventory") or ())
@@ -123,18 +132,40 @@ class _Run:
         # Looked at for a cancellation so often, in seconds; ansible-runner takes settings from this file alone.
         _write_private(self.directory / "env" / "settings", json.dumps({"pexpect_timeout": 1, "suppress_output_file": True}))
         _write_private(self.progress, "")
-        thread = threading.Thread(target=self._run, name="ansible-runner", daemon=True)
+        self.thread = thread = threading.Thread(target=self._run, name="ansible-runner", daemon=True)
         thread.start()
         try:
-            while thread.is_alive():
-                thread.join(POLL_SECONDS)
+            while thread.is_alive() and not self._is_over():
+                thread.join(_END_SECONDS if self.stats else POLL_SECONDS)
                 self._report()
+            self._report()
         except BaseException:
             self._cancel(thread)
             raise
         if self.crash is not None:
             raise self.crash
         return self._outcome()
+
+    def clean(self) -> None:
+        """Remove the directory, in which ansible-runner may still write its last files."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.directory.exists():
+            if self.thread is not None:
+                self.thread.join(CANCEL_SECONDS)
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _is_over(self) -> bool:
+        """Whether Ansible has told its statistics and ended: what its runner still does, a tenth of a second of waiting, changes nothing."""
+        if not self.stats or self.pid is None:
+            return False
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
+                ended = file.read().rpartition(")")[2].split()[0] in "ZX"
+        except (FileNotFoundError, ProcessLookupError):
+            ended = True
+        if ended:
+            self.status = "successful"
+        return ended
 
     def _run(self) -> None:
         # Imported late: it takes a tenth of a second, which `hyper --help` need not pay.
@@ -166,6 +197,7 @@ class _Run:
             self.pid = event["pid"]
         if "event" in event and event["event"] != "EOF":
             self.events.append(dict(event))
+            self.stats = self.stats or event["event"] == "playbook_on_stats"
         return False  # no copy of it in the artifacts
 
     def _report(self) -> None:
@@ -249,6 +281,7 @@ def _host_variables(options: Options) -> dict[str, Any]:
         "hyper_run_dir": os.fspath(run_dir) if run_dir else None,
         "hyper_qemu_user": options.get("qemu_user") or os.environ.get("HYPER_QEMU_USER"),
         "pod_hosts": "all" if listed else None,
+        "ansible_become_password": options.get("become_password") or os.environ.get("HYPER_BECOME_PASSWORD"),
     }
 
 

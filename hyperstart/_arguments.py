@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -49,6 +50,7 @@ def command(
         "-i", "--inventory", action="append", metavar="INVENTORY", help="inventory file, or hosts with commas; as Ansible's (default: this machine)"
     )
     where.add_argument("-l", "--limit", metavar="PATTERN", help="only the hosts of the inventory that match; as Ansible's")
+    where.add_argument("-K", "--ask-become-pass", action="store_true", help="ask for the password that sudo wants on the hosts; as Ansible's")
     if json:
         parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     if changes:
@@ -68,6 +70,10 @@ def options_of(arguments: argparse.Namespace, reporter: Reporter | None = None) 
         options["check"] = True
     if getattr(arguments, "diff", False):
         options["diff"] = True
+    if arguments.ask_become_pass:
+        # Asked once for all that the command does.
+        arguments.become_password = getattr(arguments, "become_password", None) or getpass.getpass("BECOME password: ")
+        options["become_password"] = arguments.become_password
     if reporter is not None:
         options["on_progress"] = reporter.step
     return options

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +20,7 @@ _PORT = os.environ.get("SAMPLE_PORT", "8080")
 
 def main() -> int:
     """Prepare, make the sample images, run them; each part may have been done before. Returns an exit code."""
+    _ask_for_sudo()
     _say("Preparing this machine")
     code = cli.main(["prepare"])
     if code:
@@ -43,6 +46,14 @@ Try it:
   hyper exec sample -c app -- ps
   hyper rm sample""")
     return 0
+
+
+def _ask_for_sudo() -> None:
+    """Ask once for the password of a user whose sudo wants one; the commands below find it in the environment."""
+    if os.geteuid() == 0 or "HYPER_BECOME_PASSWORD" in os.environ:
+        return
+    if subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        os.environ["HYPER_BECOME_PASSWORD"] = getpass.getpass("sudo's password: ")
 
 
 def _provide_images(reporter: Reporter) -> None:

@@ -30,13 +30,14 @@ def unit_name(pod: str) -> str:
 
 @dataclass(frozen=True)
 class Observation:
-    """A pod at one moment. status is None where the pod has never run."""
+    """A pod at one moment. status is None where the pod has never run; ended_by: why its guest powered off, as its log has it."""
 
     name: str
     record: _record.Record
     pid: int | None
     accelerator: str
     status: Status | None
+    ended_by: str = ""
 
 
 def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False) -> Observed:
@@ -62,13 +63,15 @@ def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> 
     record = _record.require(host, name)
     pid = supervisor.pid(unit_name(name))
     accelerator = supervisor.accelerator(unit_name(name)) if pid else ""
+    ended_by = ""
     if pid is None:
-        status = _remembered(host, name)
+        life = _log.last_life(host.pod_dir(name) / "log")
+        status, ended_by = _remembered(life), life.cause if life is not None and life.ended else ""
     elif ask:
         status = _ask(host, supervisor, name)
     else:
         status = _told(host, name)
-    return Observation(name, record, pid, accelerator, status)
+    return Observation(name, record, pid, accelerator, status, ended_by)
 
 
 def look_all(host: Host, supervisor: Supervisor, names: list[str], *, unasked: Collection[str] = ()) -> list[Observation]:
@@ -115,9 +118,8 @@ def _told(host: Host, name: str) -> Status:
     return life.status() if life is not None and life.version else Status("Pending", "the guest is starting")
 
 
-def _remembered(host: Host, name: str) -> Status | None:
+def _remembered(life: _log.Life | None) -> Status | None:
     """The state of a pod whose guest is off, from its log."""
-    life = _log.last_life(host.pod_dir(name) / "log")
     if life is None:
         return None
     status = life.status()
@@ -158,7 +160,8 @@ def phase(observation: Observation) -> str:
     """Pending, Running, Succeeded, Failed as Kubernetes has them, and Stopped for a pod whose guest was ended on request."""
     status = observation.status
     if observation.pid is None:
-        if observation.record.stopped:
+        # By hyper, or by the host's own hand: systemctl stop, a reboot.
+        if observation.record.stopped or observation.ended_by in ("control", "power-button"):
             return "Stopped"
         return status.phase if status is not None and status.phase in ("Succeeded", "Failed") else "Pending" if status is None else "Failed"
     return "Running" if status is not None and status.phase == "Stopping" else (status.phase if status else "Pending")

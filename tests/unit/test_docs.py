@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the documents show is true: commands parse, manifests are accepted, tasks fit their modules, Python runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+
+import hyperstart
+from hyperstart import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted((ROOT / "collections/ansible_collections/hyper/pods/plugins/modules").glob("*.py"))
+COMMAND = re.compile(r"^(?:    |  )?(hyper [a-z].*?)(?:  +#.*)?$|`(hyper [a-z][^`…]*)`", re.MULTILINE)
+
+
+def commands() -> Iterator[Any]:
+    """Every line of a document, and of a command's help, that is a command with real arguments."""
+    texts = {document.name: document.read_text(encoding="utf-8") for document in DOCUMENTS}
+    for name, text in texts.items():
+        for match in COMMAND.finditer(text):
+            line = match[1] or match[2]
+            # COMMAND, IMAGE, POD … stand for something.
+            if not re.search(r"\b[A-Z]{2,}\b|…", line):
+                yield pytest.param(line, id=f"{name}: {line}")
+
+
+def blocks(language: str) -> Iterator[Any]:
+    """Every fenced block of a language."""
+    for document in DOCUMENTS:
+        for index, block in enumerate(re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)):
+            yield pytest.param(block, id=f"{document.name}-{index}")
+
+
+def constant(module: Path, name: str) -> Any:
+    """A module's DOCUMENTATION or EXAMPLES, read."""
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{module.name} has no {name}")
+
+
+def check_task(task: dict[str, Any]) -> None:
+    """A task of the collection has only options that its module documents, and manifests that are accepted."""
+    for key, arguments in task.items():
+        if not key.startswith("hyper.pods."):
+            continue
+        documentation = constant(MODULES[0].with_name(f"{key.rpartition('.')[2]}.py"), "DOCUMENTATION")
+        known = {"state_dir", "run_dir", "qemu_user", *documentation.get("options", {})}
+        known |= {alias for option in documentation.get("options", {}).values() for alias in option.get("aliases", ())}
+        assert set(arguments or {}) <= known
+        for pod in (arguments or {}).get("pods") or ():
+            if isinstance(pod, dict):
+                _manifest.parse(pod)
+
+
+@pytest.mark.parametrize("line", list(commands()))
+def test_commands_parse(line: str) -> None:
+    try:
+        cli.parser().parse_args(shlex.split(line, comments=True)[1:])
+    except SystemExit as end:
+        assert end.code == 0  # noqa: PT017 - --help ends so
+
+
+def test_there_are_commands() -> None:
+    assert len(list(commands())) >= 8
+
+
+@pytest.mark.parametrize("block", list(blocks("yaml")))
+def test_yaml(block: str) -> None:
+    for task in yaml.safe_load(block):
+        check_task(task)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.stem))
+def test_examples_of_modules(module: Path) -> None:
+    examples = constant(module, "EXAMPLES")
+    assert examples
+    for task in examples:
+        check_task(task)
+
+
+@pytest.mark.parametrize("block", list(blocks("python")))
+def test_python(block: str) -> None:
+    tree = ast.parse(block)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "hyperstart":
+            assert all(hasattr(hyperstart, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.name))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
