@@ -98,7 +98,7 @@ def run_playbook(name: str, variables: Mapping[str, Any], options: Options) -> P
     playbook = _project.PLAYBOOKS / name
     if not playbook.is_file():
         raise ProjectMissing("the playbooks are not there", where=str(playbook), remedy="Install from the project's tree: pip install --editable TREE")
-    run = _Run(Path(tempfile.mkdtemp(prefix="hyper-")), playbook, variables, options)
+    run = _Run(playbook, variables, options)
     try:
         return run.play()
     finally:
@@ -108,8 +108,7 @@ def run_playbook(name: str, variables: Mapping[str, Any], options: Options) -> P
 class _Run:
     """One run of ansible-runner in a thread of its own, so that the caller's thread reports progress and can cancel."""
 
-    def __init__(self, directory: Path, playbook: Path, variables: Mapping[str, Any], options: Options) -> None:
-        self.directory = directory
+    def __init__(self, playbook: Path, variables: Mapping[str, Any], options: Options) -> None:
         self.playbook = playbook
         self.options = options
         self.events: list[Event] = []
@@ -120,10 +119,12 @@ class _Run:
         self.crash: BaseException | None = None
         self.status = ""
         self.thread: threading.Thread | None = None
-        self.progress = directory / "progress"
         self.progress_read = 0
         self.inventories = _inventories(options.get("inventory") or ())
         self.variables = {**variables, **_host_variables(options), "pod_show": False}
+        # Nothing above leaves anything behind when it fails.
+        self.directory = Path(tempfile.mkdtemp(prefix="hyper-"))
+        self.progress = self.directory / "progress"
         if options.get("on_progress") and is_local(options):
             self.variables["pod_progress"] = str(self.progress)
 
