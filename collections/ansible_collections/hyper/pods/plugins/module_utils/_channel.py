@@ -64,7 +64,7 @@ def take_port(run_dir: Path, deadline: Deadline) -> tuple[int, Path]:
         for number in range(PORTS):
             path = run_dir / f"control.{number}"
             try:
-                lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             except FileNotFoundError:
                 raise GuestUnreachable("the guest is not running", where=str(run_dir)) from None
             try:

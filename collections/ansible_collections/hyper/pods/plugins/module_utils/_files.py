@@ -46,6 +46,17 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int
         raise
 
 
+def provide(path: Path, *, owner: tuple[int, int]) -> None:
+    """Make a file that ``owner`` alone reads and writes, empty where it is new; one that is there keeps what it has."""
+    # Its owner may be a QEMU that was taken over: a link of its making must not lead root elsewhere.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if os.geteuid() == 0:
+            os.fchown(handle, *owner)
+    finally:
+        os.close(handle)
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, what: str, timeout: float = 600.0) -> Iterator[None]:
     """Hold an exclusive lock on the file ``path`` (made if absent); a second run waits up to ``timeout`` seconds.

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _guest_definition, _kvm
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, provide, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, qemu_argv
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
@@ -151,10 +151,7 @@ class GuestLife:
     def _start(self, definition: Mapping[str, Any]) -> None:
         make_dir(self._run_dir, mode=0o750, owner=self._host.qemu_ids())
         for file in (self._state_dir / "console.log", *self._port_files(definition)):
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            if os.geteuid() == 0:
-                os.fchown(handle, *self._host.qemu_ids())
-            os.close(handle)
+            provide(file, owner=self._host.qemu_ids())
         unit = self._make_unit(definition)
         # The verdict on KVM may have changed since the guest was defined.
         self._supervisor.define(unit)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _pod_guest
-from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 
@@ -30,7 +30,7 @@ def prepare(host: Host, name: str) -> Path:
     make_dir(directory, mode=0o750, owner=(0, gid))
     make_dir(directory / "images", mode=0o750, owner=(0, gid))
     for file in ("log", "console.log"):
-        _own(host, directory / file)
+        provide(directory / file, owner=host.qemu_ids())
     return directory
 
 
@@ -73,7 +73,7 @@ def ensure_scratch(host: Host, name: str) -> None:
         return
     fresh = disk.with_name(f".{_SCRATCH}.new")
     fresh.unlink(missing_ok=True)
-    _own(host, fresh)
+    provide(fresh, owner=host.qemu_ids())
     os.truncate(fresh, _manifest.DEFAULT_SCRATCH_MIB * 2**20)
     _command.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", str(fresh)])
     fresh.rename(disk)
@@ -102,16 +102,6 @@ def _image_link(host: Host, name: str, image: str) -> Path:
 
 def _trash(host: Host, name: str) -> Path:
     return host.state_dir / "pods" / f".{name}.removed"
-
-
-def _own(host: Host, file: Path) -> None:
-    """A file that QEMU writes: its user's, and nobody else reads it."""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        if os.geteuid() == 0:
-            os.fchown(handle, *host.qemu_ids())
-    finally:
-        os.close(handle)
 
 
 def _link(source: Path, target: Path) -> None:
