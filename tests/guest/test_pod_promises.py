@@ -151,6 +151,15 @@ def test_what_a_container_may_not(shared: PodHost, attempt: str) -> None:
     assert shared.info("shared")["phase"] == "Running"
 
 
+def test_a_device_node_of_an_image_opens_nothing(shared: PodHost) -> None:
+    assert shared.shell("shared", "a", "stat -c %F /srv/disk") == "block special file"
+    denied = shared.exec("shared", "a", "head", "-c", "1", "/srv/disk")
+    assert denied.code != 0
+    assert b"Permission denied" in denied.stderr
+    # The pod's disks are for all of it, by /dev.
+    assert len(shared.exec("shared", "a", "head", "-c", "1", "/dev/vda").stdout) == 1
+
+
 def test_image_config_is_honoured(pods: PodHost) -> None:
     pods.pod(manifest("config", {"name": "user", "image": "user"}, {"name": "tools", "env": [{"name": "MINE", "value": "a b"}]}))
     try:

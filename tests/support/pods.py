@@ -49,6 +49,7 @@ def tools_layer(work: Path) -> Layer:
             Member("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n"),
             Member("etc/group", b"root:x:0:\napp:x:1000:\nstaff:x:50:app\n"),
             Member("data/seed", b"from the image\n"),
+            Member("srv/disk", kind="block", mode=0o666, device=(254, 0)),
         ],
         "none",
     )
