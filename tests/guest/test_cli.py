@@ -111,7 +111,7 @@ def test_exec_ends_with_the_commands_code_and_keeps_its_streams_apart(shop: str,
 def test_exec_of_what_is_not_there_fails_and_says_what_there_is(shop: str, hyper: Hyper) -> None:
     assert "Its containers: server, tools, tools-2" in hyper("exec", shop, "-c", "nosuch", "--", "ls", code=1).stderr
     assert f"Pods of this host: {shop}" in hyper("exec", "nosuch", "--", "ls", code=1).stderr
-    assert "nosuch" in hyper("exec", shop, "--", "nosuch", code=1).stderr
+    assert "nosuch" in hyper("exec", shop, "--", "nosuch", code=127).stderr
 
 
 def test_the_same_words_again_change_nothing_and_others_are_refused(shop: str, hyper: Hyper, port: int) -> None:
