@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_env
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadDefinition
 
@@ -131,7 +131,7 @@ def test_a_whole_pod_from_words_is_a_manifest_that_hosts_take() -> None:
 def test_words_reach_the_container_as_they_were_typed(word: str) -> None:
     container = definitions.pod_manifest(name="job", images=["a"], command=[word], env={"A": word})["spec"]["containers"][0]
     known = {"A": "other", "date": "other"}
-    assert (_manifest.expand(container["args"][0], known), _manifest.expand(container["env"][0]["value"], known)) == (word, word)
+    assert (_manifest_env.expand(container["args"][0], known), _manifest_env.expand(container["env"][0]["value"], known)) == (word, word)
 
 
 def test_a_command_takes_the_place_of_the_images_own_arguments() -> None:

@@ -7,8 +7,12 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _quantity
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Port, VolumeMount, expand, parse, signal_number
+from ansible_collections.hyper.pods.plugins.module_utils import _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import expand
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, VolumeMount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
 
 MINIMAL: dict[str, Any] = {
@@ -79,7 +83,7 @@ def test_volumes() -> None:
     manifest = edited("spec.volumes", [{"name": "data", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}])
     manifest["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}]
     pod = parse(manifest)
-    assert pod.volumes == (_manifest.EmptyDir("data"), _manifest.EmptyDir("ram", True, 8 << 20))
+    assert pod.volumes == (EmptyDir("data"), EmptyDir("ram", True, 8 << 20))
     assert pod.containers[0].mounts == (VolumeMount("data", "/data", True, "a/b"),)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Container, Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 
 LIVE = "live"
 RESTARTS_GUEST = "restarts the guest"

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_values
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -112,19 +113,19 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     )
 
 
-def _environment(container: _manifest.Container, config: ImageConfig) -> dict[str, str]:
+def _environment(container: Container, config: ImageConfig) -> dict[str, str]:
     """The image's environment, then the container's, whose values may name variables that were defined before them."""
     own: dict[str, str] = {}
     for name, value in container.env:
-        own[name] = _manifest.expand(value, own)
+        own[name] = _manifest_env.expand(value, own)
     return {**dict(config.env), **own}
 
 
-def _argv(container: _manifest.Container, config: ImageConfig, path: str) -> tuple[str, ...]:
+def _argv(container: Container, config: ImageConfig, path: str) -> tuple[str, ...]:
     """Kubernetes, "Define a command and arguments": command replaces Entrypoint and Cmd, args replaces Cmd."""
     own = dict(container.env)
-    command = tuple(_manifest.expand(word, own) for word in container.command or ())
-    args = None if container.args is None else tuple(_manifest.expand(word, own) for word in container.args)
+    command = tuple(_manifest_env.expand(word, own) for word in container.command or ())
+    args = None if container.args is None else tuple(_manifest_env.expand(word, own) for word in container.args)
     argv = command + (args or ()) if command else config.entrypoint + (config.cmd if args is None else args)
     if not argv:
         raise InvalidManifest(f"image {container.image} says no command to run", where=f"{path}.command", remedy="Give the container a command")
@@ -133,6 +134,6 @@ def _argv(container: _manifest.Container, config: ImageConfig, path: str) -> tup
 
 def _stop_signal(config: ImageConfig, path: str) -> int:
     try:
-        return _manifest.signal_number(config.stop_signal or "SIGTERM")
+        return _manifest_values.signal_number(config.stop_signal or "SIGTERM")
     except ValueError as error:
         raise InvalidManifest(f"the image's StopSignal: {error}", where=f"{path}.image") from None

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _log, _manifest, _pod_files, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _log, _pod_files, _pod_guest, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
@@ -163,7 +164,7 @@ def phase(observation: Observation) -> str:
     return "Running" if status is not None and status.phase == "Stopping" else (status.phase if status else "Pending")
 
 
-def _container(container: _manifest.Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:
+def _container(container: Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:
     status = status or ContainerStatus(container.name, "waiting")
     return {
         "name": container.name,
