@@ -117,6 +117,7 @@ void container_start(struct container *container, const struct launch_plan *plan
     if (container->ended)
         container->restarts++;
     container->mount_namespace = 0;
+    container->stopping = container->told = false;
     container->report.done = report_done;
     container->state = CONTAINER_STARTING;
     container->start_code = 0;
@@ -209,40 +210,10 @@ static void end(struct container *container, int exit_code, int signal_number) {
     pod_container_changed();
 }
 
-static void grace_period_over(struct timer *timer) {
-    struct container *container = containing(timer, struct container, timer);
-    /* Also by its pid: a process that is still being started may not be in its group yet. */
-    if (container->pid)
-        kill(container->pid, SIGKILL);
-    group_kill(container->plan->name, container->mount_namespace);
-}
+bool container_has_failed(const struct container *container) { return container->state == CONTAINER_TERMINATED && container->exit_code; }
 
-void container_stop(struct container *container, int64_t grace_period) {
-    uint64_t milliseconds = (grace_period < 0 ? container->plan->grace_period : (uint64_t)grace_period) * 1000;
-    switch (container->state) {
-    case CONTAINER_WAITING:
-        timer_clear(&container->timer);
-        container->state = CONTAINER_TERMINATED;
-        if (!container->ended) {
-            container->exit_code = 128 + SIGKILL;
-            snprintf(container->message, sizeof container->message, "stopped before it was started");
-        }
-        container->reason = container->start_code ? "StartError" : container->exit_code ? "Error" : "Completed";
-        pod_container_changed();
-        return;
-    case CONTAINER_STARTING:
-    case CONTAINER_RUNNING:
-        if (container->timer.at && container->timer.at <= monotonic_ms() + milliseconds)
-            return;
-        if (!container->timer.at)
-            kill(container->pid, (int)container->plan->stop_signal);
-        if (milliseconds)
-            timer_set(&container->timer, milliseconds, grace_period_over);
-        else
-            grace_period_over(&container->timer);
-        return;
-    case CONTAINER_ENDING:
-    case CONTAINER_TERMINATED:
-        return;
-    }
+bool container_lets_go_on(const struct container *container) {
+    if (!container->plan->init)
+        return true;
+    return is_sidecar(container->plan) ? container->started : container->state == CONTAINER_TERMINATED && !container->exit_code;
 }

@@ -32,7 +32,9 @@ struct container {
     uint64_t started_at, finished_at; /* nanoseconds since 1970 */
     uint64_t running_since;           /* monotonic milliseconds */
     unsigned restarts;
-    uint64_t back_off; /* milliseconds, the next one */
+    uint64_t back_off;   /* milliseconds, the next one */
+    bool stopping, told; /* it is to end; it was sent its stop signal */
+    uint64_t kill_at;    /* monotonic milliseconds */
     struct timer timer;
 };
 
@@ -42,12 +44,21 @@ void container_start(struct container *container, const struct launch_plan *plan
 void container_reaped(struct container *container, int wait_status);
 /* Takes a container that is ENDING to its end, once nothing of it is left. */
 void container_settle(struct container *container);
-/* For good. A grace period of -1 seconds is the plan's; a second call can only shorten it. */
+/* What those that follow an init container wait for. */
+bool container_lets_go_on(const struct container *container);
+/* Ended for good, without success. */
+bool container_has_failed(const struct container *container);
+
+/* For good. A grace period of -1 seconds is the plan's; a second call can only shorten it (stop.c). */
 void container_stop(struct container *container, int64_t grace_period);
+/* Goes on with a stop that waited for others. */
+void container_stop_advance(struct container *container);
 
 /* What a container needs of its pod (pod.c). */
 void pod_container_changed(void);
 void pod_container_start(struct container *container);
 bool pod_is_stopping(void);
+/* Whether it is this container's turn to be told to end. */
+bool pod_may_end(const struct container *container);
 
 #endif

@@ -146,11 +146,17 @@ static int check_plan(void *target, struct error *error) {
         for (size_t other = 0; other < index; other++)
             if (!strcmp(container->name, plan->containers.items[other].name))
                 return fail(error, "plan: two containers are called %s", container->name);
+        if (container->init && index && !plan->containers.items[index - 1].init)
+            return fail(error, "plan: the init container %s stands behind others", container->name);
         if (link_mounts(plan, container, error) < 0)
             return -1;
     }
+    if (plan->containers.items[plan->containers.count - 1].init)
+        return fail(error, "plan: there are only init containers");
     return 0;
 }
+
+bool is_sidecar(const struct container_plan *container) { return container->init && container->restart_policy == RESTART_ALWAYS; }
 
 static const struct rule interface_rules[] = {
     RULE(INTERFACE_MAC, FIELD_TEXT, true, interface_plan, mac, NULL),
@@ -192,6 +198,7 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_PRIVILEGED, FIELD_FLAG, false, container_plan, privileged, NULL),
     RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
     RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
+    RULE(CONTAINER_INIT, FIELD_FLAG, false, container_plan, init, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

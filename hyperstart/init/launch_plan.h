@@ -41,6 +41,7 @@ struct container_plan {
     } mounts;
     struct numbers capabilities;
     bool readonly_rootfs, no_new_privileges, privileged, tty, open_stdin;
+    bool init;
 };
 
 struct launch_plan {
@@ -60,6 +61,9 @@ struct launch_plan {
     } containers;
     bool scratch;
 };
+
+/* An init container that goes on beside those that follow it. */
+bool is_sidecar(const struct container_plan *container);
 
 /* The size of the body that `header` (PLAN_HEADER_SIZE bytes) announces. */
 int plan_body_size(const uint8_t *header, size_t *size, struct error *error);

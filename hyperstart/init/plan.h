@@ -64,6 +64,7 @@
 #define CONTAINER_PRIVILEGED 15        /* flag: all capabilities, nothing of /proc and /sys masked */
 #define CONTAINER_TTY 16               /* flag */
 #define CONTAINER_STDIN 17             /* flag: stdin stays open instead of being /dev/null */
+#define CONTAINER_INIT 18              /* flag: before all that follow; with "Always" beside them from then on, and ended after them (a sidecar) */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

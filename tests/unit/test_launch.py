@@ -39,6 +39,7 @@ FULL = LaunchPlan(
             privileged=True,
             tty=True,
             stdin=True,
+            init=True,
         ),
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),

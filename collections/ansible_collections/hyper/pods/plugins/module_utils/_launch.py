@@ -60,7 +60,8 @@ class Container:
     """One container, its image's configuration and the pod definition already merged.
 
     rootfs: a disk's serial, or ``dir:/path`` in the guest. workdir: "" is "/". user: "", "uid", "name", "uid:gid" or "name:group",
-    resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept.
+    resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept. init: runs to its end before those that follow it, or,
+    with restart_policy Always, beside them from then on (a sidecar); init containers come first.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Container:
     privileged: bool = False
     tty: bool = False
     stdin: bool = False
+    init: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_PRIVILEGED, "privileged", FLAG),
     Part(tag.CONTAINER_TTY, "tty", FLAG),
     Part(tag.CONTAINER_STDIN, "stdin", FLAG),
+    Part(tag.CONTAINER_INIT, "init", FLAG),
 )
 _PLAN = Record(
     LaunchPlan,
