@@ -1,104 +1,280 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fields of the Kubernetes 1.34 API that a pod definition may name and that are not honoured: refused as not supported, not as unknown."""
+"""The one table of what a pod definition may say: every field of the Kubernetes 1.34 API that belongs to a pod, and what becomes of it here.
+
+The readers of ``_manifest*.py`` refuse and note by this table, and docs/manifest.md is made from it (``make docs``); a test holds the three together and
+compares the names with the published schema.
+"""
 
 from __future__ import annotations
 
-POD_SPEC = (
-    "activeDeadlineSeconds",
-    "affinity",
-    "automountServiceAccountToken",
-    "dnsConfig",
-    "dnsPolicy",
-    "enableServiceLinks",
-    "ephemeralContainers",
-    "hostAliases",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
-    "hostUsers",
-    "hostnameOverride",
-    "imagePullSecrets",
-    "initContainers",
-    "nodeName",
-    "nodeSelector",
-    "os",
-    "overhead",
-    "preemptionPolicy",
-    "priority",
-    "priorityClassName",
-    "readinessGates",
-    "resourceClaims",
-    "runtimeClassName",
-    "schedulerName",
-    "schedulingGates",
-    "securityContext",
-    "serviceAccount",
-    "serviceAccountName",
-    "setHostnameAsFQDN",
-    "subdomain",
-    "tolerations",
-    "topologySpreadConstraints",
-)
-CONTAINER = (
-    "envFrom",
-    "lifecycle",
-    "livenessProbe",
-    "readinessProbe",
-    "resizePolicy",
-    "resources",
-    "restartPolicy",
-    "restartPolicyRules",
-    "securityContext",
-    "startupProbe",
-    "stdin",
-    "stdinOnce",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-    "tty",
-    "volumeDevices",
-)
-VOLUME = (
-    "awsElasticBlockStore",
-    "azureDisk",
-    "azureFile",
-    "cephfs",
-    "cinder",
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "ephemeral",
-    "fc",
-    "flexVolume",
-    "flocker",
-    "gcePersistentDisk",
-    "gitRepo",
-    "glusterfs",
-    "hostPath",
-    "image",
-    "iscsi",
-    "nfs",
-    "persistentVolumeClaim",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "projected",
-    "quobyte",
-    "rbd",
-    "scaleIO",
-    "secret",
-    "storageos",
-    "vsphereVolume",
-)
-METADATA = (
-    "clusterName",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "managedFields",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+# The shape of a noted field's value: a type; [shape] is a list; {name: shape} a mapping of known names, of which
+# those with a ! behind have to be there; {str: shape} a mapping of any.
+Shape = Any
+
+
+class Field(NamedTuple):
+    """What becomes of a field, and why or how in words. honoured: the pod is so. noted: without effect on a host, accepted with a warning.
+
+    refused: it would change what the user gets and cannot be given. shape: of a noted field's value.
+    """
+
+    fate: Literal["honoured", "noted", "refused"]
+    text: str
+    shape: Shape = None
+
+
+def _honoured(text: str) -> Field:
+    return Field("honoured", text)
+
+
+def _noted(text: str, shape: Shape) -> Field:
+    return Field("noted", text, shape)
+
+
+def _refused(text: str) -> Field:
+    return Field("refused", text)
+
+
+_STRINGS = {str: str}
+_EXPRESSIONS = [{"key!": str, "operator!": str, "values": [str]}]
+_LABEL_SELECTOR = {"matchLabels": _STRINGS, "matchExpressions": _EXPRESSIONS}
+_NODE_TERM = {"matchExpressions": _EXPRESSIONS, "matchFields": _EXPRESSIONS}
+_POD_TERM = {
+    "labelSelector": _LABEL_SELECTOR,
+    "matchLabelKeys": [str],
+    "mismatchLabelKeys": [str],
+    "namespaceSelector": _LABEL_SELECTOR,
+    "namespaces": [str],
+    "topologyKey!": str,
+}
+_POD_AFFINITY = {
+    "requiredDuringSchedulingIgnoredDuringExecution": [_POD_TERM],
+    "preferredDuringSchedulingIgnoredDuringExecution": [{"weight!": int, "podAffinityTerm!": _POD_TERM}],
+}
+_AFFINITY = {
+    "nodeAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms!": [_NODE_TERM]},
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight!": int, "preference!": _NODE_TERM}],
+    },
+    "podAffinity": _POD_AFFINITY,
+    "podAntiAffinity": _POD_AFFINITY,
+}
+_TOLERATION = {"effect": str, "key": str, "operator": str, "tolerationSeconds": int, "value": str}
+_SPREAD = {
+    "labelSelector": _LABEL_SELECTOR,
+    "matchLabelKeys": [str],
+    "maxSkew!": int,
+    "minDomains": int,
+    "nodeAffinityPolicy": str,
+    "nodeTaintsPolicy": str,
+    "topologyKey!": str,
+    "whenUnsatisfiable!": str,
+}
+_OWNER = {"apiVersion!": str, "blockOwnerDeletion": bool, "controller": bool, "kind!": str, "name!": str, "uid!": str}
+_MANAGED = {"apiVersion": str, "fieldsType": str, "fieldsV1": dict, "manager": str, "operation": str, "subresource": str, "time": str}
+
+_PLACED = "a host places no pods"
+_RECORD = "a cluster's record"
+_NO_STORAGE = "a host has no such storage"
+_NO_HOST_INSIDE = "there is no host inside a guest"
+
+POD: Mapping[str, Field] = {
+    "apiVersion": _honoured("`v1`"),
+    "kind": _honoured("`Pod`"),
+    "metadata": _honoured("see below"),
+    "spec": _honoured("see below"),
+    "status": _honoured("ignored: a cluster's record"),
+}
+
+OBJECT_META: Mapping[str, Field] = {
+    "name": _honoured("the pod's name, a DNS label; also its hostname unless `spec.hostname` says otherwise"),
+    "namespace": _honoured("absent or `default`: a host has no namespaces"),
+    "labels": _honoured("kept and shown; a change of them is live"),
+    "annotations": _honoured("kept and shown; a change of them is live"),
+    "creationTimestamp": _noted(_RECORD, str),
+    "deletionGracePeriodSeconds": _noted(_RECORD, int),
+    "deletionTimestamp": _noted(_RECORD, str),
+    "finalizers": _noted(_RECORD, [str]),
+    "generateName": _noted("a pod has the name that it is given", str),
+    "generation": _noted(_RECORD, int),
+    "managedFields": _noted(_RECORD, [_MANAGED]),
+    "ownerReferences": _noted(_RECORD, [_OWNER]),
+    "resourceVersion": _noted(_RECORD, str),
+    "selfLink": _noted(_RECORD, str),
+    "uid": _noted(_RECORD, str),
+}
+
+POD_SPEC: Mapping[str, Field] = {
+    "containers": _honoured("at least one; they share network, hostname, processes, IPC and volumes"),
+    "hostname": _honoured("the one hostname of all containers"),
+    "resources": _honoured("the guest's size: `cpu` and `memory` of `limits`, else of `requests`, else one CPU and 256 MiB"),
+    "restartPolicy": _honoured("`Always` (the default), `OnFailure`, `Never`; restarts back off from 10 s to 5 min"),
+    "shareProcessNamespace": _honoured("`true`, which is what a pod is; `false` is refused"),
+    "terminationGracePeriodSeconds": _honoured("30 unless given"),
+    "volumes": _honoured("see below"),
+    "hostIPC": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
+    "hostNetwork": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
+    "hostPID": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
+    "os": _honoured("`name: linux`"),
+    "affinity": _noted(_PLACED, _AFFINITY),
+    "automountServiceAccountToken": _noted("a host has no service accounts", bool),
+    "enableServiceLinks": _noted("a host has no services", bool),
+    "hostUsers": _noted("a guest has users of its own", bool),
+    "nodeName": _noted(_PLACED, str),
+    "nodeSelector": _noted(_PLACED, _STRINGS),
+    "preemptionPolicy": _noted(_PLACED, str),
+    "priority": _noted(_PLACED, int),
+    "priorityClassName": _noted(_PLACED, str),
+    "runtimeClassName": _noted("every pod runs in a KVM guest", str),
+    "schedulerName": _noted(_PLACED, str),
+    "serviceAccount": _noted("a host has no service accounts", str),
+    "serviceAccountName": _noted("a host has no service accounts", str),
+    "tolerations": _noted(_PLACED, [_TOLERATION]),
+    "topologySpreadConstraints": _noted(_PLACED, [_SPREAD]),
+    "activeDeadlineSeconds": _refused("nothing would end the pod"),
+    "dnsConfig": _refused("names are resolved as on the host"),
+    "dnsPolicy": _refused("names are resolved as on the host"),
+    "ephemeralContainers": _refused("run a command in a container instead"),
+    "hostAliases": _refused("nothing would write them"),
+    "hostnameOverride": _refused("use `hostname`"),
+    "imagePullSecrets": _refused("credentials of registries are given with `authfile`"),
+    "initContainers": _refused("nothing would run them"),
+    "overhead": _refused("the guest's size is said by `resources`"),
+    "readinessGates": _refused("nobody would set the conditions"),
+    "resourceClaims": _refused("devices are not handed to guests"),
+    "schedulingGates": _refused("nobody would remove them"),
+    "securityContext": _refused("processes would run without it"),
+    "setHostnameAsFQDN": _refused("a pod has no domain"),
+    "subdomain": _refused("a pod has no domain"),
+}
+
+CONTAINER: Mapping[str, Field] = {
+    "name": _honoured("a DNS label"),
+    "image": _honoured("a reference, looked for on the host first"),
+    "imagePullPolicy": _honoured("`IfNotPresent` (also the default, whatever the tag), `Always`, `Never`"),
+    "command": _honoured("instead of the image's Entrypoint and Cmd; `$(NAME)` is expanded from `env`, `$$` is one `$`"),
+    "args": _honoured("instead of the image's Cmd; expanded likewise"),
+    "workingDir": _honoured("instead of the image's"),
+    "env": _honoured("on top of the image's environment; a value may name variables before it"),
+    "ports": _honoured("see below"),
+    "volumeMounts": _honoured("see below"),
+    "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
+    "envFrom": _refused("there is nothing to take them from"),
+    "lifecycle": _refused("nothing would call the hooks"),
+    "livenessProbe": _refused("nothing would probe"),
+    "readinessProbe": _refused("nothing would probe"),
+    "resources": _refused("nothing would hold the container to them; give the pod's own `spec.resources`"),
+    "restartPolicy": _refused("the pod's own applies to all of its containers"),
+    "restartPolicyRules": _refused("the pod's own `restartPolicy` applies to all of its containers"),
+    "securityContext": _refused("processes would run without it"),
+    "startupProbe": _refused("nothing would probe"),
+    "stdin": _refused("nobody could be attached"),
+    "stdinOnce": _refused("nobody could be attached"),
+    "terminationMessagePath": _refused("nobody would read it"),
+    "terminationMessagePolicy": _refused("nobody would read it"),
+    "tty": _refused("nobody could be attached"),
+    "volumeDevices": _refused("there is no claim for a block device"),
+}
+
+CONTAINER_PORT: Mapping[str, Field] = {
+    "containerPort": _honoured("where the container listens"),
+    "hostPort": _honoured("published on the host"),
+    "hostIP": _honoured("the host's IPv4 address on which it is published, `127.0.0.1` unless given"),
+    "protocol": _honoured("`TCP` or `UDP`"),
+    "name": _honoured("a DNS label"),
+}
+
+ENV_VAR: Mapping[str, Field] = {
+    "name": _honoured("any name without `=`"),
+    "value": _honoured("text, expanded"),
+    "valueFrom": _refused("there is nothing to take it from"),
+}
+
+VOLUME_MOUNT: Mapping[str, Field] = {
+    "name": _honoured("a volume of the pod"),
+    "mountPath": _honoured("an absolute path; what is missing of it is made"),
+    "readOnly": _honoured("as Kubernetes has it"),
+    "subPath": _honoured("a path within the volume; what is missing of it is made"),
+    "mountPropagation": _refused("mounts stay in their container"),
+    "recursiveReadOnly": _refused("use `readOnly`"),
+    "subPathExpr": _refused("use `subPath`"),
+}
+
+VOLUME: Mapping[str, Field] = {
+    "name": _honoured("a DNS label"),
+    "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
+    **{
+        name: _refused(_NO_STORAGE)
+        for name in (
+            "awsElasticBlockStore",
+            "azureDisk",
+            "azureFile",
+            "cephfs",
+            "cinder",
+            "csi",
+            "ephemeral",
+            "fc",
+            "flexVolume",
+            "flocker",
+            "gcePersistentDisk",
+            "glusterfs",
+            "iscsi",
+            "nfs",
+            "photonPersistentDisk",
+            "portworxVolume",
+            "quobyte",
+            "rbd",
+            "scaleIO",
+            "storageos",
+            "vsphereVolume",
+        )
+    },
+    "configMap": _refused("nothing would fill it"),
+    "downwardAPI": _refused("nothing would fill it"),
+    "gitRepo": _refused("clone in a container instead"),
+    "hostPath": _refused("a guest does not see the host's files"),
+    "image": _refused("only containers have images"),
+    "persistentVolumeClaim": _refused("nothing would bind it"),
+    "projected": _refused("nothing would fill it"),
+    "secret": _refused("nothing would fill it"),
+}
+
+EMPTY_DIR: Mapping[str, Field] = {
+    "medium": _honoured("empty, or `Memory`"),
+    "sizeLimit": _honoured("with `medium: Memory`; half of the guest's memory unless given"),
+}
+
+RESOURCES: Mapping[str, Field] = {
+    "limits": _honoured("`cpu` and `memory`"),
+    "requests": _honoured("`cpu` and `memory`, where `limits` has none"),
+    "claims": _refused("devices are not handed to guests"),
+}
+
+AMOUNTS: Mapping[str, Field] = {
+    "cpu": _honoured("in CPUs, such as `1500m`; rounded up to whole ones"),
+    "memory": _honoured("in bytes, such as `512Mi`"),
+    "ephemeral-storage": _refused("the pod's disk grows with what is written"),
+    "hugepages-1Gi": _refused("a guest has no huge pages of its own"),
+    "hugepages-2Mi": _refused("a guest has no huge pages of its own"),
+}
+
+POD_OS: Mapping[str, Field] = {"name": _honoured("`linux`")}
+
+# Where it stands, its name in the API ("": it has none), its fields.
+FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
+    ("", "Pod", POD),
+    ("metadata", "ObjectMeta", OBJECT_META),
+    ("spec", "PodSpec", POD_SPEC),
+    ("spec.resources", "ResourceRequirements", RESOURCES),
+    ("spec.resources.limits", "", AMOUNTS),
+    ("spec.os", "PodOS", POD_OS),
+    ("spec.containers[]", "Container", CONTAINER),
+    ("spec.containers[].ports[]", "ContainerPort", CONTAINER_PORT),
+    ("spec.containers[].env[]", "EnvVar", ENV_VAR),
+    ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),
+    ("spec.volumes[]", "Volume", VOLUME),
+    ("spec.volumes[].emptyDir", "EmptyDirVolumeSource", EMPTY_DIR),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
 
@@ -33,7 +33,7 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 
 @dataclass(frozen=True)
 class Pod:
-    """A whole pod definition."""
+    """A whole pod definition. noted: paths of fields that were accepted and have no effect here."""
 
     name: str
     containers: tuple[Container, ...]
@@ -45,6 +45,7 @@ class Pod:
     cpus: int = 1
     memory_mib: int = DEFAULT_MEMORY_MIB
     volumes: tuple[EmptyDir, ...] = ()
+    noted: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
@@ -66,7 +67,7 @@ def parse(definition: object) -> Pod:
         raise root.fail("spec", "is required")
     # A cluster's record of how the pod fares; it comes along in `kubectl get -o yaml` and asks for nothing.
     root.node("status")
-    root.done()
+    root.done(_kubernetes.POD)
 
     name = metadata.required_label("name")
     namespace = metadata.string("namespace")
@@ -79,8 +80,16 @@ def parse(definition: object) -> Pod:
                 f"{value!r} is not a label", where=f"{metadata.at('labels')}[{key}]", remedy="Use at most 63 letters, digits, '-', '_' and '.'"
             )
     annotations = metadata.string_map("annotations")
-    metadata.done(_kubernetes.METADATA)
+    metadata.done(_kubernetes.OBJECT_META)
 
+    for flag in ("hostIPC", "hostNetwork", "hostPID"):
+        if spec.boolean(flag):
+            raise NotSupported(spec.at(flag), "there is no host inside a guest", "Remove the field")
+    system = spec.node("os")
+    if system is not None:
+        system.required_string("name")
+        system.choice("name", ("linux",), "")
+        system.done(_kubernetes.POD_OS)
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
     volumes = tuple(_manifest_volumes.volume(node) for node in spec.nodes("volumes"))
@@ -107,7 +116,7 @@ def parse(definition: object) -> Pod:
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
-    return pod
+    return replace(pod, noted=tuple(root.noted))
 
 
 def _restart_policy(node: Node) -> RestartPolicy:
@@ -136,8 +145,8 @@ def _resources(spec: Node) -> tuple[int, int]:
             value = node.scalar(name)
             if value is not None:
                 amounts[name] = amount(node, name, value)
-        node.done(["ephemeral-storage", "hugepages-1Gi", "hugepages-2Mi"])
-    resources.done(["claims"])
+        node.done(_kubernetes.AMOUNTS)
+    resources.done(_kubernetes.RESOURCES)
     cpus = max(1, _quantity.ceiling(amounts.get("cpu", Fraction(1))))
     memory_mib = _quantity.ceiling(amounts["memory"] / _quantity.MIB) if "memory" in amounts else DEFAULT_MEMORY_MIB
     if memory_mib < MINIMUM_MEMORY_MIB:

@@ -80,5 +80,5 @@ def _port(node: Node) -> Port:
         host_ip=host_ip,
         name=node.label("name") or "",
     )
-    node.done()
+    node.done(_kubernetes.CONTAINER_PORT)
     return port

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._tree import Node
 
 _ENV_NAME = re.compile(r"[^=\x00]+")
@@ -19,7 +20,7 @@ def variable(node: Node) -> tuple[str, str]:
     value = node.string("value") or ""
     if "\x00" in value:
         raise node.fail("value", "holds a NUL character")
-    node.done(["valueFrom"])
+    node.done(_kubernetes.ENV_VAR)
     return name, value
 
 

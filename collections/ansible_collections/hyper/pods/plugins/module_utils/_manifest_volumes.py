@@ -41,7 +41,7 @@ def volume(node: Node) -> EmptyDir:
     made = EmptyDir(name, medium == "Memory", None if limit is None else _quantity.ceiling(amount(source, "sizeLimit", limit)))
     if made.size is not None and not made.memory:
         raise NotSupported(source.at("sizeLimit"), "a limit needs medium: Memory", "Remove sizeLimit or set medium: Memory")
-    source.done()
+    source.done(_kubernetes.EMPTY_DIR)
     node.done(_kubernetes.VOLUME)
     return made
 
@@ -60,5 +60,5 @@ def mount(node: Node, volumes: set[str]) -> VolumeMount:
     if sub_path.startswith("/") or ".." in sub_path.split("/"):
         raise node.fail("subPath", f"{sub_path!r} must be a relative path without '..'")
     made = VolumeMount(name, mount_path, bool(node.boolean("readOnly")), sub_path)
-    node.done(["mountPropagation", "recursiveReadOnly", "subPathExpr"])
+    node.done(_kubernetes.VOLUME_MOUNT)
     return made

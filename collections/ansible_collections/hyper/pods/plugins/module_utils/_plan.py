@@ -104,7 +104,7 @@ def _changes(wanted: Wanted, observed: Observed) -> Iterator[tuple[str, bool]]:
     if before is None:
         return
     for item in fields(Pod):
-        if item.name in ("name", "containers"):
+        if item.name in ("name", "containers") or not item.compare:
             continue
         if getattr(before, item.name) != getattr(after, item.name):
             yield f"{_camel(item.name)} changed", item.name in _LIVE_FIELDS

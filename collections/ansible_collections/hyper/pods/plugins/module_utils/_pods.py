@@ -61,6 +61,7 @@ class Outcome:
     pods: tuple[dict[str, Any], ...]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
     def as_result(self) -> dict[str, Any]:
         """The form that a module returns."""
@@ -71,6 +72,7 @@ class Outcome:
             "before": dict(self.before),
             "after": dict(self.after),
             "diff": {"before": dict(self.before), "after": dict(self.after)},
+            "warnings": list(self.warnings),
         }
 
 
@@ -90,6 +92,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
     """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
     wanted = _parse_all(definitions)
     names = [pod.name for pod in wanted]
+    warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
     with _locks(host, names, options):
         observed = {name: _pod_status.observe(host, supervision, name) for name in names}
@@ -102,7 +105,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
         after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
         if options.check:
-            return Outcome(actions, _infos(host, supervision, names, options), before, after)
+            return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings)
         records = {pod.name: _record_of(host, pod, definition, images) for pod, definition in zip(wanted, definitions)}
         disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
@@ -112,7 +115,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         awaited = [name for name in names if name in begun or (start and observed[name].running)]
         _wait_running(life, awaited, options)
     _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after)
+    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, warnings)
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:

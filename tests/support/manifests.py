@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One manifest that says everything that is honoured or noted."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+FULL: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "full",
+        "namespace": "default",
+        "labels": {"app": "full"},
+        "annotations": {"note": "anything"},
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "uid": "1-2",
+        "resourceVersion": "7",
+        "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "full", "uid": "3", "controller": True}],
+    },
+    "spec": {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 5,
+        "hostname": "full",
+        "shareProcessNamespace": True,
+        "hostNetwork": False,
+        "os": {"name": "linux"},
+        "resources": {"limits": {"cpu": "1500m", "memory": "256Mi"}, "requests": {"cpu": 1}},
+        "affinity": {
+            "nodeAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": {
+                    "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}]
+                }
+            },
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "podAffinityTerm": {"topologyKey": "host", "labelSelector": {"matchLabels": {"app": "full"}}}}
+                ]
+            },
+        },
+        "automountServiceAccountToken": False,
+        "nodeSelector": {"disk": "ssd"},
+        "priority": 5,
+        "priorityClassName": "high",
+        "serviceAccountName": "robot",
+        "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 5}],
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}],
+        "containers": [
+            {
+                "name": "one",
+                "image": "tools",
+                "imagePullPolicy": "Never",
+                "command": ["sh", "-c"],
+                "args": ["sleep 1"],
+                "workingDir": "/srv",
+                "env": [{"name": "A", "value": "1"}],
+                "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}],
+                "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+            }
+        ],
+    },
+}
+
+_MINIMAL: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "nginx", "image": "nginx:1"}]},
+}
+
+
+def at(path: str) -> str:
+    """The path that an error names, of a form's: spec.containers[] → spec.containers[0]."""
+    return path.replace("[]", "[0]")
+
+
+# What a form needs before another of its fields is looked at.
+_NEEDED: dict[str, dict[str, Any]] = {
+    "spec.containers[].ports[]": {"containerPort": 80},
+    "spec.containers[].env[]": {"name": "A"},
+    "spec.containers[].volumeMounts[]": {"name": "data", "mountPath": "/data"},
+    "spec.volumes[]": {"name": "data", "emptyDir": {}},
+}
+
+
+def placed(path: str, name: str, value: object) -> dict[str, Any]:
+    """A small manifest in which one field of a form has a value; a form's path such as spec.containers[].env[]."""
+    manifest: Any = copy.deepcopy(_MINIMAL)
+    node = manifest
+    walked = ""
+    if path.endswith("volumeMounts[]"):
+        manifest["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
+    for part in path.split(".") if path else ():
+        walked = f"{walked}.{part}".lstrip(".")
+        key = part.removesuffix("[]")
+        node = node.setdefault(key, [{}])[0] if part.endswith("[]") else node.setdefault(key, {})
+        for needed, item in _NEEDED.get(walked, {}).items():
+            node.setdefault(needed, copy.deepcopy(item))
+    # A volume has one source.
+    if path.startswith("spec.volumes[]") and name != "name":
+        volume = manifest["spec"]["volumes"][0]
+        source = re.search(r"volumes\[\]\.(\w+)", path)
+        for other in list(volume):
+            if other not in ("name", source[1] if source else name):
+                del volume[other]
+    node[name] = value
+    return dict(manifest)
