@@ -56,6 +56,8 @@ static int check_volume(void *target, struct error *error) {
     if (kind < 0)
         return -1;
     volume->kind = (enum volume_kind)kind;
+    if (volume->group >= UINT32_MAX)
+        return fail(error, "volume %s: the group is out of range", volume->name);
     return 0;
 }
 
@@ -137,6 +139,11 @@ static int check_plan(void *target, struct error *error) {
     struct launch_plan *plan = target;
     if (!is_name(plan->hostname, 64))
         return fail(error, "plan: \"%.80s\" is not a host name", plan->hostname);
+    for (size_t index = 0; index < plan->sysctls.count; index++) {
+        const char *setting = plan->sysctls.items[index];
+        if (setting[0] == '/' || !strchr(setting, '=') || has_dot_dot(setting))
+            return fail(error, "plan: \"%.80s\" is not a sysctl", setting);
+    }
     for (size_t index = 0; index < plan->volumes.count; index++)
         for (size_t other = 0; other < index; other++)
             if (!strcmp(plan->volumes.items[index].name, plan->volumes.items[other].name))
@@ -170,6 +177,7 @@ static const struct rule volume_rules[] = {
     RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),
     RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
     RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),
+    RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
 };
 static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
 
@@ -199,6 +207,9 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
     RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
     RULE(CONTAINER_INIT, FIELD_FLAG, false, container_plan, init, NULL),
+    RULE(CONTAINER_MERGE_GROUPS, FIELD_FLAG, false, container_plan, merge_groups, NULL),
+    RULE(CONTAINER_NON_ROOT, FIELD_FLAG, false, container_plan, non_root, NULL),
+    RULE(CONTAINER_UNMASKED_PROC, FIELD_FLAG, false, container_plan, unmasked_proc, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 
@@ -210,6 +221,7 @@ static const struct rule plan_rules[] = {
     RULE(PLAN_VOLUME, FIELD_FORMS, false, launch_plan, volumes, &volume_form),
     RULE(PLAN_CONTAINER, FIELD_FORMS, true, launch_plan, containers, &container_form),
     RULE(PLAN_SCRATCH, FIELD_FLAG, true, launch_plan, scratch, NULL),
+    RULE(PLAN_SYSCTL, FIELD_TEXTS, false, launch_plan, sysctls, NULL),
 };
 static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);
 

@@ -16,7 +16,8 @@ enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
 struct volume_plan {
     char *name, *kind_text;
     enum volume_kind kind;
-    uint64_t size; /* 0: the kernel's default */
+    uint64_t size;  /* 0: the kernel's default */
+    uint64_t group; /* 0: none */
 };
 
 struct mount_plan {
@@ -40,7 +41,7 @@ struct container_plan {
         size_t count;
     } mounts;
     struct numbers capabilities;
-    bool readonly_rootfs, no_new_privileges, privileged, tty, open_stdin;
+    bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
     bool init;
 };
 
@@ -60,6 +61,7 @@ struct launch_plan {
         size_t count;
     } containers;
     bool scratch;
+    struct texts sysctls; /* "path=value" */
 };
 
 /* An init container that goes on beside those that follow it. */

@@ -34,6 +34,7 @@
 #define PLAN_VOLUME 5      /* fields + */
 #define PLAN_CONTAINER 6   /* fields + ! */
 #define PLAN_SCRATCH 7     /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
+#define PLAN_SYSCTL 20     /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
 
 /* interface */
 #define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */
@@ -42,9 +43,10 @@
 #define INTERFACE_MTU 4     /* number; absent: the device's own */
 
 /* volume */
-#define VOLUME_NAME 1 /* text ! */
-#define VOLUME_KIND 2 /* text ! "scratch" or "tmpfs" */
-#define VOLUME_SIZE 3 /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_NAME 1   /* text ! */
+#define VOLUME_KIND 2   /* text ! "scratch" or "tmpfs" */
+#define VOLUME_SIZE 3   /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_GROUP 10 /* number: the group that the volume belongs to, and new files in it */
 
 /* container */
 #define CONTAINER_NAME 1               /* text ! */
@@ -65,6 +67,9 @@
 #define CONTAINER_TTY 16               /* flag */
 #define CONTAINER_STDIN 17             /* flag: stdin stays open instead of being /dev/null */
 #define CONTAINER_INIT 18              /* flag: before all that follow; with "Always" beside them from then on, and ended after them (a sidecar) */
+#define CONTAINER_MERGE_GROUPS 30      /* flag: the groups of the user in the image are added where its group is given, too */
+#define CONTAINER_NON_ROOT 31          /* flag: not started as uid 0 */
+#define CONTAINER_UNMASKED_PROC 32     /* flag: nothing of /proc masked */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "rootfs.h"
 #include "scratch.h"
+#include "sysctl.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -116,7 +117,7 @@ static int prepare_storage(struct error *error) {
         return fail_errno(error, "mounting a tmpfs for the writable layers");
     }
     scratch_tidy(&pod.plan);
-    if (volumes_prepare(&pod.plan, error) < 0 || machine_prepare_skeleton(error) < 0)
+    if (sysctls_set(&pod.plan, error) < 0 || volumes_prepare(&pod.plan, error) < 0 || machine_prepare_skeleton(error) < 0)
         return -1;
     storage_ready = true;
     return 0;

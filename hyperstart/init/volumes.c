@@ -42,6 +42,9 @@ int volumes_prepare(const struct launch_plan *plan, struct error *error) {
         } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
             return fail_errno(error, "volume %s", volume->name);
         }
+        if (volume->group &&
+            (fchownat(directory, entry_name(volume), (uid_t)-1, (gid_t)volume->group, 0) < 0 || fchmodat(directory, entry_name(volume), S_ISGID | 0777, 0) < 0))
+            return fail_errno(error, "volume %s", volume->name);
     }
     return 0;
 }

@@ -28,6 +28,17 @@ FULL: dict[str, Any] = {
         "hostNetwork": False,
         "os": {"name": "linux"},
         "resources": {"limits": {"cpu": "1500m", "memory": "256Mi"}, "requests": {"cpu": 1}},
+        "securityContext": {
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "runAsNonRoot": True,
+            "supplementalGroups": [50, 60],
+            "supplementalGroupsPolicy": "Merge",
+            "fsGroup": 70,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}],
+            "seccompProfile": {"type": "Unconfined"},
+        },
         "affinity": {
             "nodeAffinity": {
                 "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -59,6 +70,20 @@ FULL: dict[str, Any] = {
                 "env": [{"name": "A", "value": "1"}],
                 "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
                 "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}],
+                "stdin": True,
+                "stdinOnce": False,
+                "tty": True,
+                "securityContext": {
+                    "runAsUser": 1001,
+                    "runAsGroup": 1001,
+                    "runAsNonRoot": True,
+                    "privileged": False,
+                    "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
+                    "readOnlyRootFilesystem": True,
+                    "allowPrivilegeEscalation": False,
+                    "procMount": "Unmasked",
+                    "seccompProfile": {"type": "Unconfined"},
+                },
                 "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
             }
         ],
@@ -82,6 +107,8 @@ def at(path: str) -> str:
 _NEEDED: dict[str, dict[str, Any]] = {
     "spec.containers[].ports[]": {"containerPort": 80},
     "spec.containers[].env[]": {"name": "A"},
+    "spec.containers[].securityContext.seccompProfile": {"type": "Unconfined"},
+    "spec.securityContext.sysctls[]": {"name": "net.ipv4.ip_forward", "value": "1"},
     "spec.containers[].volumeMounts[]": {"name": "data", "mountPath": "/data"},
     "spec.volumes[]": {"name": "data", "emptyDir": {}},
 }

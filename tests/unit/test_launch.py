@@ -19,7 +19,7 @@ FULL = LaunchPlan(
     hosts=b"127.0.0.1 localhost\n",
     resolv_conf=b"nameserver 10.0.2.3\n",
     interfaces=(Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2",), 1400), Interface("52:54:00:00:00:02")),
-    volumes=(Volume("data", "scratch"), Volume("cache", "tmpfs", 1 << 20)),
+    volumes=(Volume("data", "scratch", group=70), Volume("cache", "tmpfs", 1 << 20)),
     containers=(
         Container(
             name="app",
@@ -40,10 +40,14 @@ FULL = LaunchPlan(
             tty=True,
             stdin=True,
             init=True,
+            merge_groups=True,
+            non_root=True,
+            unmasked_proc=True,
         ),
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),
     scratch=False,
+    sysctls=(("net/ipv4/ip_forward", "1"),),
 )
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))

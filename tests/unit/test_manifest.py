@@ -11,6 +11,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import expand
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import sysctl_path
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, VolumeMount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
@@ -194,3 +195,60 @@ def test_not_a_quantity(text: str) -> None:
 )
 def test_human(size: float, text: str) -> None:
     assert _quantity.human(size) == text
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "image_user", "user"),
+    [
+        ({}, {}, "app:staff", "app:staff"),
+        ({"runAsUser": 5}, {}, "app:staff", "5"),
+        ({"runAsUser": 5}, {"runAsUser": 0}, "app", "0"),
+        ({"runAsUser": 5, "runAsGroup": 7}, {}, "app", "5:7"),
+        ({"runAsGroup": 7}, {}, "app:staff", "app:7"),
+        ({"runAsGroup": 7}, {}, "", "0:7"),
+    ],
+)
+def test_who_a_container_runs_as(pod: dict[str, Any], container: dict[str, Any], image_user: str, user: str) -> None:
+    manifest = edited("spec.securityContext", pod)
+    manifest["spec"]["containers"][0]["securityContext"] = container
+    assert parse(manifest).containers[0].security.user(image_user) == user
+
+
+@pytest.mark.parametrize(
+    ("context", "kept"),
+    [
+        ({}, {0, 1}),
+        ({"capabilities": {"drop": ["ALL"]}}, set()),
+        ({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}, {10}),
+        ({"capabilities": {"add": ["CAP_NET_ADMIN"], "drop": ["chown"]}}, {1, 12}),
+        ({"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}, set(range(1, 41))),
+        ({"privileged": True}, set(range(41))),
+    ],
+)
+def test_capabilities(context: dict[str, Any], kept: set[int]) -> None:
+    container = parse(edited("spec.containers.0.securityContext", context)).containers[0]
+    assert set(container.security.capabilities((0, 1))) == kept
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("spec.securityContext", {"seccompProfile": {"type": "RuntimeDefault"}}, "spec.securityContext.seccompProfile.type: not supported: system calls"),
+        ("spec.securityContext", {"supplementalGroupsPolicy": "Strict"}, "spec.securityContext.supplementalGroupsPolicy: must be one of Merge"),
+        ("spec.securityContext", {"sysctls": [{"name": "../x", "value": "1"}]}, "spec.securityContext.sysctls[0].name: '../x' is not a name"),
+        ("spec.securityContext", {"sysctls": [{"name": "a.b", "value": "1\n2"}]}, "spec.securityContext.sysctls[0].value: has to be one line"),
+        ("spec.containers.0.securityContext", {"capabilities": {"add": ["FLY"]}}, "securityContext.capabilities.add[0]: 'FLY' is not a capability"),
+        ("spec.containers.0.securityContext", {"privileged": True, "allowPrivilegeEscalation": False}, "allowPrivilegeEscalation: cannot be false for"),
+        ("spec.containers.0.securityContext", {"runAsUser": 0, "runAsNonRoot": True}, "securityContext: runAsUser is 0, and runAsNonRoot is true"),
+        ("spec.containers.0.securityContext", {"seLinuxOptions": {}}, "securityContext.seLinuxOptions: not supported: the guest's kernel has no such"),
+    ],
+)
+def test_refusals_of_security(path: str, value: object, message: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        parse(edited(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "path"), [("net.ipv4.ip_forward", "net/ipv4/ip_forward"), ("net/ipv4/conf/eth0.1/x", "net/ipv4/conf/eth0.1/x")])
+def test_names_of_sysctls(name: str, path: str) -> None:
+    assert sysctl_path(name) == path

@@ -115,6 +115,7 @@ POD_SPEC: Mapping[str, Field] = {
     "shareProcessNamespace": _honoured("`true`, which is what a pod is; `false` is refused"),
     "terminationGracePeriodSeconds": _honoured("30 unless given"),
     "volumes": _honoured("see below"),
+    "securityContext": _honoured("see below"),
     "hostIPC": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
     "hostNetwork": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
     "hostPID": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
@@ -146,7 +147,6 @@ POD_SPEC: Mapping[str, Field] = {
     "readinessGates": _refused("nobody would set the conditions"),
     "resourceClaims": _refused("devices are not handed to guests"),
     "schedulingGates": _refused("nobody would remove them"),
-    "securityContext": _refused("processes would run without it"),
     "setHostnameAsFQDN": _refused("a pod has no domain"),
     "subdomain": _refused("a pod has no domain"),
 }
@@ -161,6 +161,10 @@ CONTAINER: Mapping[str, Field] = {
     "env": _honoured("on top of the image's environment; a value may name variables before it"),
     "ports": _honoured("see below"),
     "volumeMounts": _honoured("see below"),
+    "securityContext": _honoured("see below"),
+    "stdin": _honoured("stays open, though nobody is attached; otherwise it is /dev/null"),
+    "tty": _honoured("standard streams are a terminal"),
+    "stdinOnce": _noted("nobody is attached", bool),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
     "envFrom": _refused("there is nothing to take them from"),
     "lifecycle": _refused("nothing would call the hooks"),
@@ -169,15 +173,54 @@ CONTAINER: Mapping[str, Field] = {
     "resources": _refused("nothing would hold the container to them; give the pod's own `spec.resources`"),
     "restartPolicy": _refused("the pod's own applies to all of its containers"),
     "restartPolicyRules": _refused("the pod's own `restartPolicy` applies to all of its containers"),
-    "securityContext": _refused("processes would run without it"),
     "startupProbe": _refused("nothing would probe"),
-    "stdin": _refused("nobody could be attached"),
-    "stdinOnce": _refused("nobody could be attached"),
     "terminationMessagePath": _refused("nobody would read it"),
     "terminationMessagePolicy": _refused("nobody would read it"),
-    "tty": _refused("nobody could be attached"),
     "volumeDevices": _refused("there is no claim for a block device"),
 }
+
+_UNFILTERED = "system calls are not filtered; the guest's kernel is the pod's own"
+_NO_MODULE = "the guest's kernel has no such security module"
+
+POD_SECURITY: Mapping[str, Field] = {
+    "runAsUser": _honoured("for the containers that say nothing else"),
+    "runAsGroup": _honoured("likewise; the groups that the image gives the user are added"),
+    "runAsNonRoot": _honoured("a container whose user is 0 is not started; names are resolved in the image"),
+    "supplementalGroups": _honoured("of every container's processes"),
+    "supplementalGroupsPolicy": _honoured("`Merge`"),
+    "fsGroup": _honoured("a group of every container's processes, and the owner of the pod's volumes, whose new files inherit it"),
+    "fsGroupChangePolicy": _honoured("either: a volume belongs to the group from its first moment"),
+    "sysctls": _honoured("any: the kernel is the pod's own"),
+    "seccompProfile": _honoured("`type: Unconfined`"),
+    "appArmorProfile": _refused(_NO_MODULE),
+    "seLinuxChangePolicy": _refused(_NO_MODULE),
+    "seLinuxOptions": _refused(_NO_MODULE),
+    "windowsOptions": _refused("a guest runs Linux"),
+}
+
+SECURITY: Mapping[str, Field] = {
+    "runAsUser": _honoured("instead of the image's User"),
+    "runAsGroup": _honoured("instead of the user's group in the image"),
+    "runAsNonRoot": _honoured("as the pod's"),
+    "privileged": _honoured("all capabilities, nothing of /proc and /sys masked: the guest is the container's, the host is not"),
+    "capabilities": _honoured("see below"),
+    "readOnlyRootFilesystem": _honoured("volumes stay writable"),
+    "allowPrivilegeEscalation": _honoured("`false` sets no_new_privs"),
+    "procMount": _honoured("`Default`, `Unmasked`"),
+    "seccompProfile": _honoured("`type: Unconfined`"),
+    "appArmorProfile": _refused(_NO_MODULE),
+    "seLinuxOptions": _refused(_NO_MODULE),
+    "windowsOptions": _refused("a guest runs Linux"),
+}
+
+CAPABILITIES: Mapping[str, Field] = {
+    "add": _honoured("names, or `ALL`"),
+    "drop": _honoured("names, or `ALL`; what is not dropped is the container engines' usual set"),
+}
+
+SECCOMP: Mapping[str, Field] = {"type": _honoured("`Unconfined`"), "localhostProfile": _refused(_UNFILTERED)}
+
+SYSCTL: Mapping[str, Field] = {"name": _honoured("with dots or slashes"), "value": _honoured("text")}
 
 CONTAINER_PORT: Mapping[str, Field] = {
     "containerPort": _honoured("where the container listens"),
@@ -271,7 +314,12 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.resources", "ResourceRequirements", RESOURCES),
     ("spec.resources.limits", "", AMOUNTS),
     ("spec.os", "PodOS", POD_OS),
+    ("spec.securityContext", "PodSecurityContext", POD_SECURITY),
+    ("spec.securityContext.sysctls[]", "Sysctl", SYSCTL),
     ("spec.containers[]", "Container", CONTAINER),
+    ("spec.containers[].securityContext", "SecurityContext", SECURITY),
+    ("spec.containers[].securityContext.capabilities", "Capabilities", CAPABILITIES),
+    ("spec.containers[].securityContext.seccompProfile", "SeccompProfile", SECCOMP),
     ("spec.containers[].ports[]", "ContainerPort", CONTAINER_PORT),
     ("spec.containers[].env[]", "EnvVar", ENV_VAR),
     ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),

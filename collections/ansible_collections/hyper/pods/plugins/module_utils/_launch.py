@@ -37,11 +37,15 @@ class Interface:
 
 @dataclass(frozen=True)
 class Volume:
-    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it)."""
+    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it).
+
+    group: its owner, which new files inherit.
+    """
 
     name: str
     kind: Literal["scratch", "tmpfs"]
     size: int | None = None
+    group: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,17 @@ class Container:
     tty: bool = False
     stdin: bool = False
     init: bool = False
+    merge_groups: bool = False
+    non_root: bool = False
+    unmasked_proc: bool = False
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers."""
+    """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers.
+
+    sysctls: (path below /proc/sys, value).
+    """
 
     hostname: str
     hosts: bytes = b""
@@ -95,6 +105,7 @@ class LaunchPlan:
     volumes: tuple[Volume, ...] = ()
     containers: tuple[Container, ...] = ()
     scratch: bool = True
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 _INTERFACE = Record(
@@ -109,6 +120,7 @@ _VOLUME = Record(
     Part(tag.VOLUME_NAME, "name", TEXT),
     Part(tag.VOLUME_KIND, "kind", TEXT),
     Part(tag.VOLUME_SIZE, "size", NUMBER),
+    Part(tag.VOLUME_GROUP, "group", NUMBER),
 )
 _MOUNT = Record(
     Mount,
@@ -138,6 +150,9 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_TTY, "tty", FLAG),
     Part(tag.CONTAINER_STDIN, "stdin", FLAG),
     Part(tag.CONTAINER_INIT, "init", FLAG),
+    Part(tag.CONTAINER_MERGE_GROUPS, "merge_groups", FLAG),
+    Part(tag.CONTAINER_NON_ROOT, "non_root", FLAG),
+    Part(tag.CONTAINER_UNMASKED_PROC, "unmasked_proc", FLAG),
 )
 _PLAN = Record(
     LaunchPlan,
@@ -148,6 +163,7 @@ _PLAN = Record(
     Part(tag.PLAN_VOLUME, "volumes", _VOLUME.kind, many=True),
     Part(tag.PLAN_CONTAINER, "containers", _CONTAINER.kind, many=True),
     Part(tag.PLAN_SCRATCH, "scratch", FLAG),
+    Part(tag.PLAN_SYSCTL, "sysctls", PAIR, many=True),
 )
 
 

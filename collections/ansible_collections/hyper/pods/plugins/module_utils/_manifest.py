@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes, _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security, said
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
@@ -45,6 +46,7 @@ class Pod:
     cpus: int = 1
     memory_mib: int = DEFAULT_MEMORY_MIB
     volumes: tuple[EmptyDir, ...] = ()
+    security: PodSecurity = field(default_factory=PodSecurity)
     noted: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -94,7 +96,8 @@ def parse(definition: object) -> Pod:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
     volumes = tuple(_manifest_volumes.volume(node) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
-    containers = tuple(_manifest_container.container(node, {volume.name for volume in volumes}) for node in spec.nodes("containers"))
+    security = pod_security(spec)
+    containers = tuple(_manifest_container.container(node, {volume.name for volume in volumes}, security) for node in spec.nodes("containers"))
     if not containers:
         raise spec.fail("containers", "needs at least one container")
     if len(containers) > MAX_CONTAINERS:
@@ -113,6 +116,7 @@ def parse(definition: object) -> Pod:
         cpus=cpus,
         memory_mib=memory_mib,
         volumes=volumes,
+        security=security,
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
@@ -184,6 +188,9 @@ def document(pod: Pod) -> dict[str, Any]:
                 f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}"
                 for mount in container.mounts
             ]
+        entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
+        if security := said(container.security):
+            entry["securityContext"] = security
         containers.append(entry)
     return {
         "name": pod.name,
@@ -194,6 +201,7 @@ def document(pod: Pod) -> dict[str, Any]:
         "terminationGracePeriodSeconds": pod.grace_period,
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
+        "securityContext": said(pod.security),
         "volumes": [f"{volume.name}: {'memory' if volume.memory else 'disk'}" for volume in pod.volumes],
         "containers": containers,
     }

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import variable
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import VolumeMount, mount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
@@ -42,10 +43,13 @@ class Container:
     env: tuple[tuple[str, str], ...] = ()
     ports: tuple[Port, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
+    security: Security = field(default_factory=Security)
+    stdin: bool = False
+    tty: bool = False
 
 
-def container(node: Node, volumes: set[str]) -> Container:
-    """One entry of containers; volumes: the names of the pod's volumes."""
+def container(node: Node, volumes: set[str], security: PodSecurity) -> Container:
+    """One entry of containers; volumes: the names of the pod's volumes; security: the pod's."""
     made = Container(
         name=node.required_label("name"),
         image=node.required_string("image"),
@@ -56,6 +60,9 @@ def container(node: Node, volumes: set[str]) -> Container:
         env=tuple(variable(item) for item in node.nodes("env")),
         ports=tuple(_port(item) for item in node.nodes("ports")),
         mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
+        security=_manifest_security.security(node, security),
+        stdin=bool(node.boolean("stdin")),
+        tty=bool(node.boolean("tty")),
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])

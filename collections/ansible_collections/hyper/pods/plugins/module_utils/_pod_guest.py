@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_values
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
@@ -67,10 +67,12 @@ def guest(
 
 def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
     """What hyperstart is told. configs: image id → its configuration."""
-    volumes = [_launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size) for volume in pod.volumes]
+    volumes = [_launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, pod.security.fs_group) for volume in pod.volumes]
+    fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
+    groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
     for index, container in enumerate(pod.containers):
-        config = configs[images[container.name]]
+        config, security = configs[images[container.name]], container.security
         path = f"spec.containers[{index}]"
         mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, False) for mount in container.mounts]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
@@ -88,18 +90,21 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 argv=_argv(container, config, path),
                 env=tuple(_environment(container, config).items()),
                 workdir=container.working_dir or config.working_dir or "/",
-                user=config.user,
-                additional_groups=(),
+                user=_user(container, config, path),
+                additional_groups=groups,
                 stop_signal=_stop_signal(config, path),
                 grace_period=pod.grace_period,
                 restart_policy=pod.restart_policy,
                 mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
-                capabilities=_launch.DEFAULT_CAPABILITIES,
-                readonly_rootfs=False,
-                no_new_privileges=False,
-                privileged=False,
-                tty=False,
-                stdin=False,
+                capabilities=security.capabilities(_launch.DEFAULT_CAPABILITIES),
+                readonly_rootfs=security.read_only_root,
+                no_new_privileges=security.no_new_privileges,
+                privileged=security.privileged,
+                tty=container.tty,
+                stdin=container.stdin,
+                merge_groups=security.run_as_group is not None,
+                non_root=security.run_as_non_root,
+                unmasked_proc=security.unmasked_proc,
             )
         )
     hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n"
@@ -110,7 +115,17 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
         interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
         volumes=tuple(volumes),
         containers=tuple(containers),
+        sysctls=tuple((_manifest_security.sysctl_path(name), value) for name, value in pod.security.sysctls),
     )
+
+
+def _user(container: Container, config: ImageConfig, path: str) -> str:
+    user = container.security.user(config.user)
+    if container.security.run_as_non_root and user.partition(":")[0] in ("", "0", "root"):
+        raise InvalidManifest(
+            f"image {container.image} runs as root, and runAsNonRoot is true", where=f"{path}.securityContext.runAsUser", remedy="Give the container a user"
+        )
+    return user
 
 
 def _environment(container: Container, config: ImageConfig) -> dict[str, str]:

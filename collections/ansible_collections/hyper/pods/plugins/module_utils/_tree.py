@@ -122,6 +122,20 @@ class Node:
                 raise InvalidManifest(f"must be a string, not {_kind(value)}", where=f"{self.at(name)}[{index}]", remedy="Put it in quotes")
         return tuple(values)
 
+    def required(self, name: str) -> None:
+        """Refuse a mapping that lacks a field, whose value may be empty."""
+        if self._value.get(name) is None:
+            raise self.fail(name, "is required")
+
+    def integers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        values = self._take(name, list) or []
+        for index, value in enumerate(values):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise InvalidManifest(f"must be a whole number, not {_kind(value)}", where=f"{self.at(name)}[{index}]")
+            if not low <= value <= high:
+                raise InvalidManifest(f"must be between {low} and {high}, not {value}", where=f"{self.at(name)}[{index}]")
+        return tuple(values)
+
     def string_map(self, name: str) -> dict[str, str]:
         values = self._take(name, dict) or {}
         for key, value in values.items():
