@@ -85,8 +85,10 @@ FULL: dict[str, Any] = {
                     "seccompProfile": {"type": "Unconfined"},
                 },
                 "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+                "restartPolicy": "OnFailure",
             }
         ],
+        "initContainers": [{"name": "before", "image": "tools"}, {"name": "beside", "image": "tools", "restartPolicy": "Always"}],
     },
 }
 

@@ -108,6 +108,10 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.containers", [], "spec.containers: needs at least one container"),
         ("spec.containers", {"a": 1}, "spec.containers: must be a list, not a mapping"),
         ("spec.containers", ["nginx"], "spec.containers[0]: must be a mapping, not a string"),
+        ("spec.initContainers", [{"name": "nginx", "image": "b"}], "spec.initContainers[0].name: 'nginx' is a container too"),
+        ("spec.initContainers", TWO, "spec.initContainers[1]: 'a' occurs twice"),
+        ("spec.initContainers", [{"name": "a"}], "spec.initContainers[0].image: is required"),
+        ("spec.containers.0.restartPolicy", "Sometimes", "spec.containers[0].restartPolicy: must be one of Always, OnFailure, Never, not 'Sometimes'"),
         ("spec.containers", TWO, "spec.containers[1]: 'a' occurs twice"),
         ("spec.containers.0.image", None, "spec.containers[0].image: is required"),
         ("spec.containers.0.imag", "x", "spec.containers[0].imag: unknown field. Did you mean image?"),
@@ -157,7 +161,7 @@ def test_not_a_manifest(definition: object) -> None:
 
 def test_not_supported_is_an_invalid_manifest() -> None:
     with pytest.raises(NotSupported):
-        parse(edited("spec.initContainers", [{"name": "a", "image": "b"}]))
+        parse(edited("spec.ephemeralContainers", [{"name": "a", "image": "b"}]))
 
 
 @pytest.mark.parametrize(

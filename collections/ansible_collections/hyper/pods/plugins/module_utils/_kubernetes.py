@@ -109,6 +109,9 @@ OBJECT_META: Mapping[str, Field] = {
 
 POD_SPEC: Mapping[str, Field] = {
     "containers": _honoured("at least one; they share network, hostname, processes, IPC and volumes"),
+    "initContainers": _honoured(
+        "one after the other, before the containers; those with `restartPolicy: Always` are sidecars: beside the others, and ended last"
+    ),
     "hostname": _honoured("the one hostname of all containers"),
     "resources": _honoured("the guest's size: `cpu` and `memory` of `limits`, else of `requests`, else one CPU and 256 MiB"),
     "restartPolicy": _honoured("`Always` (the default), `OnFailure`, `Never`; restarts back off from 10 s to 5 min"),
@@ -142,7 +145,6 @@ POD_SPEC: Mapping[str, Field] = {
     "hostAliases": _refused("nothing would write them"),
     "hostnameOverride": _refused("use `hostname`"),
     "imagePullSecrets": _refused("credentials of registries are given with `authfile`"),
-    "initContainers": _refused("nothing would run them"),
     "overhead": _refused("the guest's size is said by `resources`"),
     "readinessGates": _refused("nobody would set the conditions"),
     "resourceClaims": _refused("devices are not handed to guests"),
@@ -165,14 +167,14 @@ CONTAINER: Mapping[str, Field] = {
     "stdin": _honoured("stays open, though nobody is attached; otherwise it is /dev/null"),
     "tty": _honoured("standard streams are a terminal"),
     "stdinOnce": _noted("nobody is attached", bool),
+    "restartPolicy": _honoured("instead of the pod's own; `Always` makes an init container a sidecar"),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
     "envFrom": _refused("there is nothing to take them from"),
     "lifecycle": _refused("nothing would call the hooks"),
     "livenessProbe": _refused("nothing would probe"),
     "readinessProbe": _refused("nothing would probe"),
     "resources": _refused("nothing would hold the container to them; give the pod's own `spec.resources`"),
-    "restartPolicy": _refused("the pod's own applies to all of its containers"),
-    "restartPolicyRules": _refused("the pod's own `restartPolicy` applies to all of its containers"),
+    "restartPolicyRules": _refused("use `restartPolicy`"),
     "startupProbe": _refused("nothing would probe"),
     "terminationMessagePath": _refused("nobody would read it"),
     "terminationMessagePolicy": _refused("nobody would read it"),

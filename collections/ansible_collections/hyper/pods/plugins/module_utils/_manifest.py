@@ -11,16 +11,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes, _quantity
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security, said
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
-RestartPolicy = Literal["Always", "OnFailure", "Never"]
 DEFAULT_GRACE_PERIOD = 30
 DEFAULT_MEMORY_MIB = 256
 MINIMUM_MEMORY_MIB = 32
@@ -47,12 +46,24 @@ class Pod:
     memory_mib: int = DEFAULT_MEMORY_MIB
     volumes: tuple[EmptyDir, ...] = ()
     security: PodSecurity = field(default_factory=PodSecurity)
+    init_containers: tuple[Container, ...] = ()
     noted: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """The init containers, then the others: the order in which they start."""
+        return self.init_containers + self.containers
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where each of all_containers stands in the manifest."""
+        lists = (("initContainers", self.init_containers), ("containers", self.containers))
+        return tuple(f"spec.{name}[{index}]" for name, items in lists for index in range(len(items)))
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
         """Every port of any container that is published on the host."""
-        return tuple(port for container in self.containers for port in container.ports if port.host_port is not None)
+        return tuple(port for container in self.all_containers for port in container.ports if port.host_port is not None)
 
 
 def parse(definition: object) -> Pod:
@@ -97,12 +108,15 @@ def parse(definition: object) -> Pod:
     volumes = tuple(_manifest_volumes.volume(node) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
     security = pod_security(spec)
-    containers = tuple(_manifest_container.container(node, {volume.name for volume in volumes}, security) for node in spec.nodes("containers"))
+    volume_names = {volume.name for volume in volumes}
+    init_containers = tuple(_manifest_container.container(node, volume_names, security, init=True) for node in spec.nodes("initContainers"))
+    containers = tuple(_manifest_container.container(node, volume_names, security) for node in spec.nodes("containers"))
     if not containers:
         raise spec.fail("containers", "needs at least one container")
-    if len(containers) > MAX_CONTAINERS:
-        raise spec.fail("containers", f"has {len(containers)} containers; a pod holds at most {MAX_CONTAINERS}")
-    unique(spec, "containers", [container.name for container in containers])
+    count = len(init_containers) + len(containers)
+    if count > MAX_CONTAINERS:
+        raise spec.fail("containers", f"has {count} containers; a pod holds at most {MAX_CONTAINERS}")
+    _distinct_names(spec, init_containers, containers)
     cpus, memory_mib = _resources(spec)
     grace_period = spec.integer("terminationGracePeriodSeconds", 0, 2**31 - 1)
     pod = Pod(
@@ -110,21 +124,27 @@ def parse(definition: object) -> Pod:
         containers=containers,
         labels=labels,
         annotations=annotations,
-        restart_policy=_restart_policy(spec),
+        restart_policy=restart_policy(spec) or "Always",
         grace_period=DEFAULT_GRACE_PERIOD if grace_period is None else grace_period,
         hostname=spec.label("hostname") or name,
         cpus=cpus,
         memory_mib=memory_mib,
         volumes=volumes,
         security=security,
+        init_containers=init_containers,
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
     return replace(pod, noted=tuple(root.noted))
 
 
-def _restart_policy(node: Node) -> RestartPolicy:
-    return cast(RestartPolicy, node.choice("restartPolicy", get_args(RestartPolicy), "Always"))
+def _distinct_names(spec: Node, init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> None:
+    names = [container.name for container in containers]
+    unique(spec, "containers", names)
+    unique(spec, "initContainers", [container.name for container in init_containers])
+    for index, container in enumerate(init_containers):
+        if container.name in names:
+            raise InvalidManifest(f"{container.name!r} is a container too", where=f"{spec.at('initContainers')}[{index}].name")
 
 
 def name_of(definition: object) -> str:
@@ -161,11 +181,11 @@ def _resources(spec: Node) -> tuple[int, int]:
 def _distinct_ports(pod: Pod) -> None:
     """All containers share one port range of the pod, and all pods one of the host."""
     seen: dict[tuple[str, int | None], str] = {}
-    for index, container in enumerate(pod.containers):
+    for where, container in zip(pod.paths, pod.all_containers):
         for number, port in enumerate(container.ports):
             if port.host_port is None:
                 continue
-            path = f"spec.containers[{index}].ports[{number}].hostPort"
+            path = f"{where}.ports[{number}].hostPort"
             first = seen.setdefault((port.protocol, port.host_port), path)
             if first != path:
                 raise InvalidManifest(f"{port.host_port}/{port.protocol.lower()} is already published by {first}", where=path)
@@ -173,25 +193,6 @@ def _distinct_ports(pod: Pod) -> None:
 
 def document(pod: Pod) -> dict[str, Any]:
     """The pod in brief, as ``--diff`` shows it; unset values are left out."""
-    containers = []
-    for container in pod.containers:
-        entry: dict[str, Any] = {"name": container.name, "image": container.image}
-        for name, value in (("command", container.command), ("args", container.args), ("workingDir", container.working_dir)):
-            if value is not None:
-                entry[name] = list(value) if isinstance(value, tuple) else value
-        if container.env:
-            entry["env"] = dict(container.env)
-        if container.ports:
-            entry["ports"] = [port.published if port.host_port else f"{port.container_port}/{port.protocol.lower()}" for port in container.ports]
-        if container.mounts:
-            entry["volumeMounts"] = [
-                f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}"
-                for mount in container.mounts
-            ]
-        entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
-        if security := said(container.security):
-            entry["securityContext"] = security
-        containers.append(entry)
     return {
         "name": pod.name,
         "hostname": pod.hostname,
@@ -203,5 +204,30 @@ def document(pod: Pod) -> dict[str, Any]:
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),
         "volumes": [f"{volume.name}: {'memory' if volume.memory else 'disk'}" for volume in pod.volumes],
-        "containers": containers,
+        **({"initContainers": [_container_document(container) for container in pod.init_containers]} if pod.init_containers else {}),
+        "containers": [_container_document(container) for container in pod.containers],
     }
+
+
+def _container_document(container: Container) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": container.name, "image": container.image}
+    for name, value in (
+        ("command", container.command),
+        ("args", container.args),
+        ("workingDir", container.working_dir),
+        ("restartPolicy", container.restart_policy),
+    ):
+        if value is not None:
+            entry[name] = list(value) if isinstance(value, tuple) else value
+    if container.env:
+        entry["env"] = dict(container.env)
+    if container.ports:
+        entry["ports"] = [port.published if port.host_port else f"{port.container_port}/{port.protocol.lower()}" for port in container.ports]
+    if container.mounts:
+        entry["volumeMounts"] = [
+            f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}" for mount in container.mounts
+        ]
+    entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
+    if security := said(container.security):
+        entry["securityContext"] = security
+    return entry

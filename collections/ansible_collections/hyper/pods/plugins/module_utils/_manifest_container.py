@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import variable
@@ -12,6 +13,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_security impo
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import VolumeMount, mount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
+
+RestartPolicy = Literal["Always", "OnFailure", "Never"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Port:
 
 @dataclass(frozen=True)
 class Container:
-    """One container of a pod. command and args are None where the image's own are to be used: unset is not the same as empty."""
+    """One container of a pod. command and args are None where the image's own are to be used: unset is not the same as empty.
+
+    init: it runs to its end before those that follow it. restart_policy: None where the pod's own applies.
+    """
 
     name: str
     image: str
@@ -46,10 +52,17 @@ class Container:
     security: Security = field(default_factory=Security)
     stdin: bool = False
     tty: bool = False
+    init: bool = False
+    restart_policy: RestartPolicy | None = None
+
+    @property
+    def sidecar(self) -> bool:
+        """Whether it goes on beside the containers that follow it."""
+        return self.init and self.restart_policy == "Always"
 
 
-def container(node: Node, volumes: set[str], security: PodSecurity) -> Container:
-    """One entry of containers; volumes: the names of the pod's volumes; security: the pod's."""
+def container(node: Node, volumes: set[str], security: PodSecurity, *, init: bool = False) -> Container:
+    """One entry of containers or, where ``init``, of initContainers; volumes: the names of the pod's volumes; security: the pod's."""
     made = Container(
         name=node.required_label("name"),
         image=node.required_string("image"),
@@ -63,6 +76,8 @@ def container(node: Node, volumes: set[str], security: PodSecurity) -> Container
         security=_manifest_security.security(node, security),
         stdin=bool(node.boolean("stdin")),
         tty=bool(node.boolean("tty")),
+        init=init,
+        restart_policy=restart_policy(node),
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])
@@ -71,6 +86,11 @@ def container(node: Node, volumes: set[str], security: PodSecurity) -> Container
             if "\x00" in word:
                 raise InvalidManifest("holds a NUL character", where=f"{node.at(name)}[{index}]")
     return made
+
+
+def restart_policy(node: Node) -> RestartPolicy | None:
+    """Of a pod or a container; None where it says nothing."""
+    return cast("RestartPolicy | None", node.choice("restartPolicy", get_args(RestartPolicy), "") or None)
 
 
 def _port(node: Node) -> Port:

@@ -104,12 +104,12 @@ def _changes(wanted: Wanted, observed: Observed) -> Iterator[tuple[str, bool]]:
     if before is None:
         return
     for item in fields(Pod):
-        if item.name in ("name", "containers") or not item.compare:
+        if item.name in ("name", "containers", "init_containers") or not item.compare:
             continue
         if getattr(before, item.name) != getattr(after, item.name):
             yield f"{_camel(item.name)} changed", item.name in _LIVE_FIELDS
-    former = {container.name: container for container in before.containers}
-    latter = {container.name: container for container in after.containers}
+    former = {container.name: container for container in before.all_containers}
+    latter = {container.name: container for container in after.all_containers}
     for name in former:
         if name not in latter:
             yield f"container {name} removed", False

@@ -10,7 +10,7 @@ from pathlib import Path
 from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -71,9 +71,8 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
-    for index, container in enumerate(pod.containers):
+    for path, container in zip(pod.paths, pod.all_containers):
         config, security = configs[images[container.name]], container.security
-        path = f"spec.containers[{index}]"
         mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, False) for mount in container.mounts]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
         for target in config.volumes:
@@ -94,7 +93,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 additional_groups=groups,
                 stop_signal=_stop_signal(config, path),
                 grace_period=pod.grace_period,
-                restart_policy=pod.restart_policy,
+                restart_policy=_restart_policy(pod, container),
                 mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
                 capabilities=security.capabilities(_launch.DEFAULT_CAPABILITIES),
                 readonly_rootfs=security.read_only_root,
@@ -102,6 +101,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 privileged=security.privileged,
                 tty=container.tty,
                 stdin=container.stdin,
+                init=container.init,
                 merge_groups=security.run_as_group is not None,
                 non_root=security.run_as_non_root,
                 unmasked_proc=security.unmasked_proc,
@@ -145,6 +145,13 @@ def _argv(container: Container, config: ImageConfig, path: str) -> tuple[str, ..
     if not argv:
         raise InvalidManifest(f"image {container.image} says no command to run", where=f"{path}.command", remedy="Give the container a command")
     return argv
+
+
+def _restart_policy(pod: _manifest.Pod, container: Container) -> RestartPolicy:
+    """An init container has done its work when it succeeds once: "Always" means "until then", unless it says so itself and is a sidecar."""
+    if container.restart_policy is not None:
+        return container.restart_policy
+    return "OnFailure" if container.init and pod.restart_policy == "Always" else pod.restart_policy
 
 
 def _stop_signal(config: ImageConfig, path: str) -> int:

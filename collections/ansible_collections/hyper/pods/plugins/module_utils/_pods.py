@@ -241,7 +241,7 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
     """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
     policies: dict[str, tuple[str, str]] = {}
     for pod in wanted:
-        for container in pod.containers:
+        for container in pod.all_containers:
             policy = options.pull or _POLICIES.get(container.image_pull_policy or "", "missing")
             if policies.get(container.image, ("", ""))[1] != "always":
                 policies[container.image] = (pod.name, policy)
@@ -270,13 +270,13 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
 
 
 def _pulls(pod: _manifest.Pod, images: Mapping[str, _Found]) -> Iterator[_plan.Action]:
-    for reference in dict.fromkeys(container.image for container in pod.containers):
+    for reference in dict.fromkeys(container.image for container in pod.all_containers):
         if images[reference].pulled:
             yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
 
 
 def _ids(pod: _manifest.Pod, images: Mapping[str, _Found]) -> dict[str, str]:
-    return {container.name: image_id for container in pod.containers if (image_id := images[container.image].id) is not None}
+    return {container.name: image_id for container in pod.all_containers if (image_id := images[container.image].id) is not None}
 
 
 def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mapping[str, _Found]) -> _record.Record:
@@ -284,7 +284,7 @@ def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mappi
     return _record.Record(
         definition=definition,
         images=_ids(pod, images),
-        configs={image.id: asdict(image.config) for container in pod.containers if (image := images[container.image].image) is not None},
+        configs={image.id: asdict(image.config) for container in pod.all_containers if (image := images[container.image].image) is not None},
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
     )
@@ -294,7 +294,7 @@ def _brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[
     if pod is None:
         return None
     brief = _manifest.document(pod)
-    for container in brief["containers"]:
+    for container in [*brief.get("initContainers", ()), *brief["containers"]]:
         container["imageID"] = (images or {}).get(container["name"], "")
     return brief
 
