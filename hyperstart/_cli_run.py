@@ -15,12 +15,12 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._host import STATE_DIR, Host
 from ansible_collections.hyper.pods.plugins.module_utils._log import Line
-from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
 from hyperstart import api
 from hyperstart._ansible import Event, is_local
 from hyperstart._arguments import Subparsers, command, options_of, pairs, registry_options, tls_verify
 from hyperstart._follow import LogFollower
+from hyperstart._manifests import parse_manifests, read_manifests
 from hyperstart._output import actions_text, diffs_text, log_text, pod_report
 from hyperstart._reporter import Reporter
 from hyperstart.errors import HyperError
@@ -47,7 +47,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="IMAGE [COMMAND…]", help="an image, and arguments in place of its own command")
     parser.add_argument("-p", "--pod", nargs="*", metavar="IMAGE", help="several images, a container each, named after it")
-    parser.add_argument("-f", "--file", action="append", metavar="FILE", help="a Kubernetes v1 Pod manifest, one or several; - is standard input")
+    parser.add_argument("-f", "--file", action="append", metavar="FILE", help="Pod manifests, a Hyper podfile or a Compose file; - is standard input")
     pod = parser.add_argument_group("the pod")
     pod.add_argument("--name", help="the pod's name (default: the first image's and five random characters)")
     pod.add_argument("--cpus", metavar="NUMBER", help="virtual CPUs of the pod")
@@ -121,7 +121,7 @@ def _images(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def _read(file: str) -> list[dict[str, Any]]:
-    return definitions.load_manifests(sys.stdin.read(), where="standard input") if file == "-" else api.read_manifests(file)
+    return parse_manifests(sys.stdin.read(), where="standard input") if file == "-" else read_manifests(file)
 
 
 def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:

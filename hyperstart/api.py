@@ -10,7 +10,6 @@ import base64
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack
 
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest
@@ -83,16 +82,6 @@ def pod_manifest(
         memory_size=memory,
         restart_policy=restart_policy,
     )
-
-
-def read_manifests(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The Pod manifests of a file with one or several YAML documents. Raises BadDefinition."""
-    try:
-        return definitions.load_manifests(Path(path).read_text(encoding="utf-8"), where=os.fspath(path))
-    except UnicodeDecodeError:
-        raise BadDefinition("is not text in UTF-8", where=os.fspath(path)) from None
-    except OSError as error:
-        raise BadDefinition(f"cannot be read: {(error.strerror or str(error)).lower()}", where=os.fspath(path)) from None
 
 
 def run_pod(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words of a command line, answers of a survey and files become Kubernetes v1 Pod manifests here, and nowhere else.
+"""Words of a command line and answers of a survey become Kubernetes v1 Pod manifests here, and nowhere else; texts do in ``forms.py``.
 
 Everything is pure: text and plain values in, plain manifests (dicts that JSON can carry) out. What a manifest may say is checked where it
 is used, on the KVM host (``module_utils/_manifest.py``); here only the words themselves are judged.
@@ -12,9 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.plugin_utils._yaml import ManifestLoader
 
 Manifest = dict[str, Any]
 Words = str | Iterable[str] | None
@@ -205,18 +203,6 @@ def pod_manifest(
     if limits:
         spec["resources"] = {"limits": limits}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def load_manifests(text: str, *, where: str) -> list[Manifest]:
-    """The Pod manifests of a YAML (or JSON) text with one or several documents. where: the text's name in errors. Raises BadDefinition."""
-    try:
-        documents = list(yaml.load_all(text, Loader=ManifestLoader))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadDefinition(f"not YAML: {' '.join(str(error).split())}", where=where) from None
-    manifests = check_manifests([document for document in documents if document is not None], where=where)
-    if not manifests:
-        raise BadDefinition("there is no Pod in it", where=where, remedy="Write a Kubernetes v1 Pod manifest: apiVersion, kind, metadata, spec")
-    return manifests
 
 
 def check_manifests(values: Sequence[Any], *, where: str) -> list[Manifest]:
