@@ -2,6 +2,7 @@
 #include "container.h"
 
 #include "group.h"
+#include "limits.h"
 #include "log.h"
 #include "machine.h"
 
@@ -103,7 +104,7 @@ static int launch(struct container *container, const struct launch_plan *plan, s
                             .user = wanted->user,
                             .stdio = {-1, -1, -1},
                             .terminal = wanted->tty};
-    int opened = group_create(wanted->name, error);
+    int opened = group_create(wanted->name, error) < 0 ? -1 : limits_set(wanted, error);
     if (opened == 0)
         opened = wanted->tty ? open_terminal(container, launch.stdio, error) : open_pipes(container, launch.stdio, error);
     pid_t pid = opened < 0 ? -1 : process_start(&launch, &container->report, error);
@@ -199,7 +200,10 @@ static void end(struct container *container, int exit_code, int signal_number) {
     container->signal = signal_number;
     container->ended = true;
     container->finished_at = realtime_ns();
-    container->reason = container->start_code ? "StartError" : exit_code ? "Error" : "Completed";
+    container->reason = container->start_code                                                     ? "StartError"
+                        : limits_out_of_memory(container->plan->name) && signal_number == SIGKILL ? "OOMKilled"
+                        : exit_code                                                               ? "Error"
+                                                                                                  : "Completed";
     log_event(container->plan->name, "exited", "code", decimal(&code, exit_code), "signal", decimal(&signal_text, signal_number), "reason", container->reason,
               "message", container->message, NULL);
     if (restart_is_due(container))

@@ -210,6 +210,9 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_MERGE_GROUPS, FIELD_FLAG, false, container_plan, merge_groups, NULL),
     RULE(CONTAINER_NON_ROOT, FIELD_FLAG, false, container_plan, non_root, NULL),
     RULE(CONTAINER_UNMASKED_PROC, FIELD_FLAG, false, container_plan, unmasked_proc, NULL),
+    RULE(CONTAINER_CPU_QUOTA, FIELD_NUMBER, false, container_plan, cpu_quota, NULL),
+    RULE(CONTAINER_CPU_WEIGHT, FIELD_NUMBER, false, container_plan, cpu_weight, NULL),
+    RULE(CONTAINER_MEMORY_LIMIT, FIELD_NUMBER, false, container_plan, memory_limit, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

@@ -33,7 +33,8 @@ struct container_plan {
     struct texts argv, env;
     char *workdir, *user;
     struct numbers additional_groups;
-    uint64_t stop_signal, grace_period; /* the latter in seconds */
+    uint64_t stop_signal, grace_period;           /* the latter in seconds */
+    uint64_t cpu_quota, cpu_weight, memory_limit; /* microseconds in 100000, 1 to 10000, bytes; 0: none */
     char *restart_policy_text;
     enum restart_policy restart_policy;
     struct {

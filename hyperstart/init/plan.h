@@ -70,6 +70,9 @@
 #define CONTAINER_MERGE_GROUPS 30      /* flag: the groups of the user in the image are added where its group is given, too */
 #define CONTAINER_NON_ROOT 31          /* flag: not started as uid 0 */
 #define CONTAINER_UNMASKED_PROC 32     /* flag: nothing of /proc masked */
+#define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
+#define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
+#define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

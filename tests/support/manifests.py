@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
         "shareProcessNamespace": True,
         "hostNetwork": False,
         "os": {"name": "linux"},
+        "overhead": {"memory": "16Mi"},
         "resources": {"limits": {"cpu": "1500m", "memory": "256Mi"}, "requests": {"cpu": 1}},
         "securityContext": {
             "runAsUser": 1000,
@@ -70,6 +71,7 @@ FULL: dict[str, Any] = {
                 "env": [{"name": "A", "value": "1"}],
                 "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
                 "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}],
+                "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
                 "stdin": True,
                 "stdinOnce": False,
                 "tty": True,

@@ -256,3 +256,39 @@ def test_refusals_of_security(path: str, value: object, message: str) -> None:
 @pytest.mark.parametrize(("name", "path"), [("net.ipv4.ip_forward", "net/ipv4/ip_forward"), ("net/ipv4/conf/eth0.1/x", "net/ipv4/conf/eth0.1/x")])
 def test_names_of_sysctls(name: str, path: str) -> None:
     assert sysctl_path(name) == path
+
+
+@pytest.mark.parametrize(
+    ("containers", "inits", "own", "size"),
+    [
+        ([{}], [], None, (1, 256)),
+        ([{"limits": {"memory": "64Mi"}}], [], None, (1, 136)),
+        ([{"requests": {"memory": "64Mi", "cpu": "1500m"}}], [], None, (2, 136)),
+        ([{"limits": {"cpu": 2}}, {"limits": {"cpu": "600m"}}], [], None, (3, 256)),
+        ([{"limits": {"memory": "64Mi"}}, {}], [], None, (1, 392)),
+        ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "1Gi"}}, None)], None, (1, 1216)),
+        ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "32Mi"}}, "Always"), ({"limits": {"memory": "64Mi"}}, None)], None, (1, 172)),
+        ([{"limits": {"memory": "64Mi", "cpu": 2}}], [], {"limits": {"memory": "512Mi"}}, (1, 512)),
+    ],
+)
+def test_size_of_the_guest(containers: list[Any], inits: list[Any], own: Any, size: tuple[int, int]) -> None:
+    manifest = edited("spec.resources", own)
+    manifest["spec"]["containers"] = [{"name": f"c{number}", "image": "x", "resources": item} for number, item in enumerate(containers)]
+    manifest["spec"]["initContainers"] = [
+        {"name": f"i{number}", "image": "x", "resources": item, "restartPolicy": policy} for number, (item, policy) in enumerate(inits)
+    ]
+    pod = parse(manifest)
+    assert (pod.cpus, pod.memory_mib) == size
+
+
+def test_a_limit_is_the_request_where_there_is_none() -> None:
+    resources = parse(edited("spec.containers.0.resources", {"limits": {"cpu": "2", "memory": "64Mi"}})).containers[0].resources
+    assert (resources.cpu_quota_us, resources.cpu_weight, resources.memory_limit) == (200000, 79, 64 << 20)
+
+
+@pytest.mark.parametrize(
+    "resources", [{"limits": {"cpu": 1}, "requests": {"cpu": 2}}, {"limits": {"nvidia.com/gpu": 1}}, {"limits": {"ephemeral-storage": "1Gi"}}]
+)
+def test_refusals_of_resources(resources: dict[str, Any]) -> None:
+    with pytest.raises(InvalidManifest, match=r"spec\.containers\[0\]\.resources\."):
+        parse(edited("spec.containers.0.resources", resources))

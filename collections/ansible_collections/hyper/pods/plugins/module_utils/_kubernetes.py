@@ -113,7 +113,11 @@ POD_SPEC: Mapping[str, Field] = {
         "one after the other, before the containers; those with `restartPolicy: Always` are sidecars: beside the others, and ended last"
     ),
     "hostname": _honoured("the one hostname of all containers"),
-    "resources": _honoured("the guest's size: `cpu` and `memory` of `limits`, else of `requests`, else one CPU and 256 MiB"),
+    "resources": _honoured(
+        "the guest's size: `cpu` and `memory` of `limits`, else of `requests`. Without it the sum of the containers' resources, and 64 MiB and an eighth"
+        " for the guest itself; containers that say nothing have one CPU and 256 MiB together"
+    ),
+    "overhead": _honoured("added to the guest's size"),
     "restartPolicy": _honoured("`Always` (the default), `OnFailure`, `Never`; restarts back off from 10 s to 5 min"),
     "shareProcessNamespace": _honoured("`true`, which is what a pod is; `false` is refused"),
     "terminationGracePeriodSeconds": _honoured("30 unless given"),
@@ -145,7 +149,6 @@ POD_SPEC: Mapping[str, Field] = {
     "hostAliases": _refused("nothing would write them"),
     "hostnameOverride": _refused("use `hostname`"),
     "imagePullSecrets": _refused("credentials of registries are given with `authfile`"),
-    "overhead": _refused("the guest's size is said by `resources`"),
     "readinessGates": _refused("nobody would set the conditions"),
     "resourceClaims": _refused("devices are not handed to guests"),
     "schedulingGates": _refused("nobody would remove them"),
@@ -164,6 +167,7 @@ CONTAINER: Mapping[str, Field] = {
     "ports": _honoured("see below"),
     "volumeMounts": _honoured("see below"),
     "securityContext": _honoured("see below"),
+    "resources": _honoured("held by a cgroup; a container that needs more memory than its limit is killed, with the reason `OOMKilled`"),
     "stdin": _honoured("stays open, though nobody is attached; otherwise it is /dev/null"),
     "tty": _honoured("standard streams are a terminal"),
     "stdinOnce": _noted("nobody is attached", bool),
@@ -173,7 +177,6 @@ CONTAINER: Mapping[str, Field] = {
     "lifecycle": _refused("nothing would call the hooks"),
     "livenessProbe": _refused("nothing would probe"),
     "readinessProbe": _refused("nothing would probe"),
-    "resources": _refused("nothing would hold the container to them; give the pod's own `spec.resources`"),
     "restartPolicyRules": _refused("use `restartPolicy`"),
     "startupProbe": _refused("nothing would probe"),
     "terminationMessagePath": _refused("nobody would read it"),
@@ -299,7 +302,7 @@ RESOURCES: Mapping[str, Field] = {
 }
 
 AMOUNTS: Mapping[str, Field] = {
-    "cpu": _honoured("in CPUs, such as `1500m`; rounded up to whole ones"),
+    "cpu": _honoured("in CPUs, such as `1500m`; the guest has whole ones"),
     "memory": _honoured("in bytes, such as `512Mi`"),
     "ephemeral-storage": _refused("the pod's disk grows with what is written"),
     "hugepages-1Gi": _refused("a guest has no huge pages of its own"),
@@ -319,6 +322,8 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.securityContext", "PodSecurityContext", POD_SECURITY),
     ("spec.securityContext.sysctls[]", "Sysctl", SYSCTL),
     ("spec.containers[]", "Container", CONTAINER),
+    ("spec.containers[].resources", "ResourceRequirements", RESOURCES),
+    ("spec.containers[].resources.limits", "", AMOUNTS),
     ("spec.containers[].securityContext", "SecurityContext", SECURITY),
     ("spec.containers[].securityContext.capabilities", "Capabilities", CAPABILITIES),
     ("spec.containers[].securityContext.seccompProfile", "SeccompProfile", SECCOMP),

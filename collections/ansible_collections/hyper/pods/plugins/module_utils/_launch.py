@@ -66,6 +66,8 @@ class Container:
     rootfs: a disk's serial, or ``dir:/path`` in the guest. workdir: "" is "/". user: "", "uid", "name", "uid:gid" or "name:group",
     resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept. init: runs to its end before those that follow it, or,
     with restart_policy Always, beside them from then on (a sidecar); init containers come first.
+    merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
+    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes.
     """
 
     name: str
@@ -89,6 +91,9 @@ class Container:
     merge_groups: bool = False
     non_root: bool = False
     unmasked_proc: bool = False
+    cpu_quota: int | None = None
+    cpu_weight: int | None = None
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,9 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_MERGE_GROUPS, "merge_groups", FLAG),
     Part(tag.CONTAINER_NON_ROOT, "non_root", FLAG),
     Part(tag.CONTAINER_UNMASKED_PROC, "unmasked_proc", FLAG),
+    Part(tag.CONTAINER_CPU_QUOTA, "cpu_quota", NUMBER),
+    Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
+    Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
 )
 _PLAN = Record(
     LaunchPlan,

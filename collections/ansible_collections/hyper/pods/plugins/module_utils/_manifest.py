@@ -10,19 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security, said
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount, unique
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
-DEFAULT_MEMORY_MIB = 256
-MINIMUM_MEMORY_MIB = 32
 # A guest's disk that holds every writable layer and emptyDir; sparse, so it costs what is written.
 DEFAULT_SCRATCH_MIB = 20 * 1024
 MAX_CONTAINERS = 64
@@ -117,7 +115,7 @@ def parse(definition: object) -> Pod:
     if count > MAX_CONTAINERS:
         raise spec.fail("containers", f"has {count} containers; a pod holds at most {MAX_CONTAINERS}")
     _distinct_names(spec, init_containers, containers)
-    cpus, memory_mib = _resources(spec)
+    cpus, memory_mib = guest_size(spec, _side_by_side(init_containers, containers))
     grace_period = spec.integer("terminationGracePeriodSeconds", 0, 2**31 - 1)
     pod = Pod(
         name=name,
@@ -155,27 +153,15 @@ def name_of(definition: object) -> str:
     return metadata.required_label("name")
 
 
-def _resources(spec: Node) -> tuple[int, int]:
-    """The guest's size from the pod-level resources: whole CPUs and MiB, the limits before the requests."""
-    resources = spec.node("resources")
-    if resources is None:
-        return 1, DEFAULT_MEMORY_MIB
-    amounts: dict[str, Fraction] = {}
-    for kind in ("requests", "limits"):
-        node = resources.node(kind)
-        if node is None:
-            continue
-        for name in ("cpu", "memory"):
-            value = node.scalar(name)
-            if value is not None:
-                amounts[name] = amount(node, name, value)
-        node.done(_kubernetes.AMOUNTS)
-    resources.done(_kubernetes.RESOURCES)
-    cpus = max(1, _quantity.ceiling(amounts.get("cpu", Fraction(1))))
-    memory_mib = _quantity.ceiling(amounts["memory"] / _quantity.MIB) if "memory" in amounts else DEFAULT_MEMORY_MIB
-    if memory_mib < MINIMUM_MEMORY_MIB:
-        raise resources.fail("limits.memory", f"{memory_mib} MiB is too little for a guest", f"Give it {MINIMUM_MEMORY_MIB}Mi or more")
-    return cpus, memory_mib
+def _side_by_side(init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> list[list[Resources]]:
+    """Which containers run at the same time: each init container with the sidecars before it, then all sidecars with the rest."""
+    sidecars: list[Resources] = []
+    groups = []
+    for container in init_containers:
+        groups.append([*sidecars, container.resources])
+        if container.restart_policy == "Always":
+            sidecars.append(container.resources)
+    return [*groups, [*sidecars, *(container.resources for container in containers)]]
 
 
 def _distinct_ports(pod: Pod) -> None:
@@ -230,4 +216,6 @@ def _container_document(container: Container) -> dict[str, Any]:
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
     if security := said(container.security):
         entry["securityContext"] = security
+    if resources := said(container.resources):
+        entry["resources"] = {name: float(value) for name, value in resources.items()}
     return entry

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_security
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_resources, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import variable
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import VolumeMount, mount
@@ -50,6 +51,7 @@ class Container:
     ports: tuple[Port, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
     security: Security = field(default_factory=Security)
+    resources: Resources = field(default_factory=Resources)
     stdin: bool = False
     tty: bool = False
     init: bool = False
@@ -74,6 +76,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, *, init: boo
         ports=tuple(_port(item) for item in node.nodes("ports")),
         mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
         security=_manifest_security.security(node, security),
+        resources=_manifest_resources.resources(node),
         stdin=bool(node.boolean("stdin")),
         tty=bool(node.boolean("tty")),
         init=init,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
@@ -62,11 +62,6 @@ class Security:
         if self.run_as_group is not None:
             return f"{user or 0}:{self.run_as_group}"
         return image_user if self.run_as_user is None else user
-
-
-def said(security: PodSecurity | Security) -> dict[str, object]:
-    """What differs from saying nothing, as ``--diff`` shows it."""
-    return {item.name: getattr(security, item.name) for item in fields(security) if getattr(security, item.name) != item.default}
 
 
 def pod_security(spec: Node) -> PodSecurity:

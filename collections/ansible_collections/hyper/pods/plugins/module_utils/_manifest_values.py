@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import signal
+from dataclasses import fields
 from fractions import Fraction
+from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
@@ -51,3 +53,8 @@ def signal_number(name: str) -> int:
     if not 1 <= number <= 64:
         raise ValueError(f"{name!r} is not a signal")
     return number
+
+
+def said(part: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from saying nothing, as ``--diff`` shows them."""
+    return {item.name: getattr(part, item.name) for item in fields(part) if getattr(part, item.name) != item.default}

@@ -105,6 +105,9 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 merge_groups=security.run_as_group is not None,
                 non_root=security.run_as_non_root,
                 unmasked_proc=security.unmasked_proc,
+                cpu_quota=container.resources.cpu_quota_us,
+                cpu_weight=container.resources.cpu_weight,
+                memory_limit=container.resources.memory_limit,
             )
         )
     hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n"
