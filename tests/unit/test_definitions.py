@@ -25,6 +25,8 @@ from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadD
         ("oci-archive:/tmp/web.tar", "web"),
         ("oci-archive:/tmp/web.tar:tag", "web"),
         ("docker-archive:shop.tar", "shop"),
+        ("aci:/srv/images/web.aci", "web"),
+        ("aci:web.aci", "web"),
         ("oci:/var/images/log:latest", "log"),
         ("3scale", "3scale"),
         ("a" * 80, "a" * 63),

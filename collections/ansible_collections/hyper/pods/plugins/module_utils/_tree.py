@@ -136,6 +136,10 @@ class Node:
                 raise InvalidManifest(f"must be between {low} and {high}, not {value}", where=f"{self.at(name)}[{index}]")
         return tuple(values)
 
+    def items(self, name: str) -> list[tuple[str, Any]]:
+        """The items of the list that stands there, of whatever type, each after its path."""
+        return [(f"{self.at(name)}[{index}]", value) for index, value in enumerate(self._take(name, list) or [])]
+
     def string_map(self, name: str) -> dict[str, str]:
         values = self._take(name, dict) or {}
         for key, value in values.items():

@@ -24,10 +24,6 @@ class Tree(Node):
         """Whatever stands there, for a field of several types; the caller tells them apart."""
         return self._take(name, object)
 
-    def items(self, name: str) -> list[tuple[str, Any]]:
-        """The items of the list that stands there, of whatever type, each after its path."""
-        return [(f"{self.at(name)}[{index}]", value) for index, value in enumerate(self._take(name, list) or [])]
-
     def pairs(self, name: str) -> dict[str, Any]:
         """The mapping that stands there, with whatever values."""
         return self._take(name, dict) or {}

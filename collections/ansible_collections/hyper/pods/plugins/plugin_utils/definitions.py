@@ -61,9 +61,9 @@ def container_name(image: str) -> str:
     head, slash, last = path.rpartition("/")
     if not slash and ":" in last:
         head, _colon, after = last.partition(":")
-        last = after if head in {"oci", "oci-archive", "docker-archive", "dir"} else last
+        last = after if head in {"oci", "oci-archive", "docker-archive", "aci", "dir"} else last
     base = last.partition(":")[0]
-    base = re.sub(r"\.(tar|tgz|tar\.gz)$", "", base)
+    base = re.sub(r"\.(tar|tgz|tar\.gz|aci)$", "", base)
     return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:LONGEST_LABEL].strip("-") or "container"
 
 
