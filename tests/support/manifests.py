@@ -27,6 +27,9 @@ FULL: dict[str, Any] = {
         "shareProcessNamespace": True,
         "hostNetwork": False,
         "os": {"name": "linux"},
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db", "db.example.org"]}],
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["10.0.0.2"], "searches": ["example.org"], "options": [{"name": "ndots", "value": "2"}]},
         "overhead": {"memory": "16Mi"},
         "resources": {"limits": {"cpu": "1500m", "memory": "256Mi"}, "requests": {"cpu": 1}},
         "securityContext": {
@@ -109,6 +112,8 @@ def at(path: str) -> str:
 
 # What a form needs before another of its fields is looked at.
 _NEEDED: dict[str, dict[str, Any]] = {
+    "spec.hostAliases[]": {"ip": "10.0.0.1"},
+    "spec.dnsConfig.options[]": {"name": "ndots"},
     "spec.containers[].ports[]": {"containerPort": 80},
     "spec.containers[].env[]": {"name": "A"},
     "spec.containers[].securityContext.seccompProfile": {"type": "Unconfined"},

@@ -246,6 +246,7 @@ HEALTHY = {"condition": "service_healthy"}
     ("document", "message"),
     [
         ({"services": {}}, "services: needs at least one service"),
+        ({"services": {"my_web": None}}, "services: 'my_web' must be at most 63 lower-case letters"),
         ({"services": {"web": None}}, "services.web: says nothing"),
         ({**service(), "name": "No_Good"}, "name: 'No_Good' must be at most 63 lower-case letters"),
         ({**service(), "networks": {"a": None}}, "networks: not supported: the services of a pod share one network"),

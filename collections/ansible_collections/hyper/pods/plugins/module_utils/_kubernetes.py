@@ -127,6 +127,9 @@ POD_SPEC: Mapping[str, Field] = {
     "hostNetwork": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
     "hostPID": _honoured(f"`false`; `true` is refused: {_NO_HOST_INSIDE}"),
     "os": _honoured("`name: linux`"),
+    "hostAliases": _honoured("lines of /etc/hosts"),
+    "dnsPolicy": _honoured("`None` leaves `dnsConfig` alone; with every other names are resolved as on the host, and what `dnsConfig` says is added"),
+    "dnsConfig": _honoured("see below"),
     "affinity": _noted(_PLACED, _AFFINITY),
     "automountServiceAccountToken": _noted("a host has no service accounts", bool),
     "enableServiceLinks": _noted("a host has no services", bool),
@@ -143,10 +146,7 @@ POD_SPEC: Mapping[str, Field] = {
     "tolerations": _noted(_PLACED, [_TOLERATION]),
     "topologySpreadConstraints": _noted(_PLACED, [_SPREAD]),
     "activeDeadlineSeconds": _refused("nothing would end the pod"),
-    "dnsConfig": _refused("names are resolved as on the host"),
-    "dnsPolicy": _refused("names are resolved as on the host"),
     "ephemeralContainers": _refused("run a command in a container instead"),
-    "hostAliases": _refused("nothing would write them"),
     "hostnameOverride": _refused("use `hostname`"),
     "imagePullSecrets": _refused("credentials of registries are given with `authfile`"),
     "readinessGates": _refused("nobody would set the conditions"),
@@ -309,6 +309,16 @@ AMOUNTS: Mapping[str, Field] = {
     "hugepages-2Mi": _refused("a guest has no huge pages of its own"),
 }
 
+HOST_ALIAS: Mapping[str, Field] = {"ip": _honoured("an address"), "hostnames": _honoured("its names")}
+
+DNS_CONFIG: Mapping[str, Field] = {
+    "nameservers": _honoured("addresses, at most three with the host's own"),
+    "searches": _honoured("domains, at most 32"),
+    "options": _honoured("see below"),
+}
+
+DNS_OPTION: Mapping[str, Field] = {"name": _honoured("such as `ndots`"), "value": _honoured("its value")}
+
 POD_OS: Mapping[str, Field] = {"name": _honoured("`linux`")}
 
 # Where it stands, its name in the API ("": it has none), its fields.
@@ -319,6 +329,9 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.resources", "ResourceRequirements", RESOURCES),
     ("spec.resources.limits", "", AMOUNTS),
     ("spec.os", "PodOS", POD_OS),
+    ("spec.hostAliases[]", "HostAlias", HOST_ALIAS),
+    ("spec.dnsConfig", "PodDNSConfig", DNS_CONFIG),
+    ("spec.dnsConfig.options[]", "PodDNSConfigOption", DNS_OPTION),
     ("spec.securityContext", "PodSecurityContext", POD_SECURITY),
     ("spec.securityContext.sysctls[]", "Sysctl", SYSCTL),
     ("spec.containers[]", "Container", CONTAINER),

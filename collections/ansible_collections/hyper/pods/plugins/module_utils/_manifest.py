@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
@@ -45,6 +46,7 @@ class Pod:
     volumes: tuple[EmptyDir, ...] = ()
     security: PodSecurity = field(default_factory=PodSecurity)
     init_containers: tuple[Container, ...] = ()
+    names: Names = field(default_factory=Names)
     noted: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -130,6 +132,7 @@ def parse(definition: object) -> Pod:
         volumes=volumes,
         security=security,
         init_containers=init_containers,
+        names=names(spec),
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
@@ -189,6 +192,7 @@ def document(pod: Pod) -> dict[str, Any]:
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),
+        **({"names": own} if (own := said(pod.names)) else {}),
         "volumes": [f"{volume.name}: {'memory' if volume.memory else 'disk'}" for volume in pod.volumes],
         **({"initContainers": [_container_document(container) for container in pod.init_containers]} if pod.init_containers else {}),
         "containers": [_container_document(container) for container in pod.containers],

@@ -110,11 +110,11 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 memory_limit=container.resources.memory_limit,
             )
         )
-    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n"
+    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n{pod.names.hosts()}"
     return _launch.LaunchPlan(
         hostname=pod.hostname,
         hosts=hosts.encode(),
-        resolv_conf=f"nameserver {_NAME_SERVER}\n".encode(),
+        resolv_conf=pod.names.resolv_conf(_NAME_SERVER).encode(),
         interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
         volumes=tuple(volumes),
         containers=tuple(containers),

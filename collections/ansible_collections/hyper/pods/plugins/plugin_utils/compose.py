@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
+from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL, InvalidManifest, NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import _parts, definitions
 from ansible_collections.hyper.pods.plugins.plugin_utils._compose_order import COMPLETED, CONDITIONS, HEALTHY, STARTED, Dependencies, arrange
 from ansible_collections.hyper.pods.plugins.plugin_utils._compose_text import interpolated, seconds
@@ -84,6 +84,8 @@ def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -
         raise root.fail("name", "is required", "Name the pod")
     services: dict[str, Tree] = {}
     for key, service in root.mappings("services"):
+        if not DNS_LABEL.fullmatch(key):
+            raise root.fail("services", f"{key!r} must be at most 63 lower-case letters, digits and '-', since it names a container")
         if service is None:
             raise root.fail(f"services.{key}", "says nothing")
         services[key] = service
@@ -91,13 +93,12 @@ def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -
         raise root.fail("services", "needs at least one service")
     order = arrange({key: _dependencies(node, services) for key, node in services.items()})
     volumes = Volumes(root, pod_name)
-    labels = _parts.Labels()
-    containers = {key: _container(services[key], labels.new(key), variables, volumes) for key in [*order.before, *order.main]}
+    containers = {key: _container(services[key], key, variables, volumes) for key in [*order.before, *order.main]}
     _distinct_ports(services, containers)
 
     policies = {key: _restart_policy(node) for key, node in services.items()}
     spec: dict[str, Any] = {"containers": [containers[key] for key in order.main]}
-    _parts.restart_policies(spec, {containers[key]["name"]: policies[key] for key in order.main}, policies[order.main[0]])
+    _parts.restart_policies(spec, {key: policies[key] for key in order.main}, policies[order.main[0]])
     for key in order.before:
         _prepare(services[key], containers[key], policies[key], order.awaited[key], spec["restartPolicy"])
     parts = {
