@@ -31,6 +31,7 @@ void container_init(struct container *container, const struct container_plan *pl
     *container = (struct container){.plan = plan, .reason = "ContainerCreating", .held_stdin = -1};
     container->report.source.fd = -1;
     container->output[0].source.fd = container->output[1].source.fd = -1;
+    probes_init(container);
 }
 
 /* The ends of PID 1 are kept in the container, those of the process are in stdio, to be closed after the fork. */
@@ -86,12 +87,14 @@ static void report_done(struct start_report *report) {
         return; /* its end will be reaped */
     }
     container->state = CONTAINER_RUNNING;
-    container->started = true;
+    container->started = container->told_ready = true;
     container->reason = "";
     container->message[0] = 0;
     container->started_at = realtime_ns();
     container->running_since = monotonic_ms();
     log_event(container->plan->name, "started", "pid", decimal(&pid, container->pid), "restarts", decimal(&restarts, container->restarts), NULL);
+    probes_begin(container);
+    container_tell_ready(container);
     pod_container_changed();
 }
 
@@ -118,7 +121,7 @@ void container_start(struct container *container, const struct launch_plan *plan
     if (container->ended)
         container->restarts++;
     container->mount_namespace = 0;
-    container->stopping = container->told = false;
+    container->stopping = container->told = container->unhealthy = false;
     container->report.done = report_done;
     container->state = CONTAINER_STARTING;
     container->start_code = 0;
@@ -136,6 +139,9 @@ void container_start(struct container *container, const struct launch_plan *plan
 
 void container_reaped(struct container *container, int wait_status) {
     report_finish(&container->report);
+    probes_end(container);
+    if (!container->unhealthy && !container->start_code)
+        container->message[0] = 0;
     container->pid = 0;
     container->signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
     container->exit_code = container->signal ? 128 + container->signal : WEXITSTATUS(wait_status);
@@ -166,6 +172,8 @@ void container_settle(struct container *container) {
 static bool restart_is_due(const struct container *container) {
     if (pod_is_stopping())
         return false;
+    if (container->unhealthy)
+        return container->plan->restart_policy != RESTART_NEVER;
     switch (container->plan->restart_policy) {
     case RESTART_ALWAYS:
         return true;
@@ -214,10 +222,25 @@ static void end(struct container *container, int exit_code, int signal_number) {
     pod_container_changed();
 }
 
+bool container_is_ready(const struct container *container) {
+    if (container->plan->init && !is_sidecar(container->plan))
+        return container->state == CONTAINER_TERMINATED && !container->exit_code;
+    return container->state == CONTAINER_RUNNING && container->passed && container->ready;
+}
+
+void container_tell_ready(struct container *container) {
+    if (container->told_ready == container_is_ready(container) || (container->plan->init && !is_sidecar(container->plan)))
+        return;
+    container->told_ready = !container->told_ready;
+    log_event(container->plan->name, container->told_ready ? "ready" : "unready", "started", container->passed ? "1" : "0", "message", container->message,
+              NULL);
+    pod_container_changed();
+}
+
 bool container_has_failed(const struct container *container) { return container->state == CONTAINER_TERMINATED && container->exit_code; }
 
 bool container_lets_go_on(const struct container *container) {
     if (!container->plan->init)
         return true;
-    return is_sidecar(container->plan) ? container->started : container->state == CONTAINER_TERMINATED && !container->exit_code;
+    return is_sidecar(container->plan) ? container->lets_go_on : container->state == CONTAINER_TERMINATED && !container->exit_code;
 }

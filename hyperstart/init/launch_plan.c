@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define RULE(tag, kind, required, type, member, form) {tag, kind, required, offsetof(struct type, member), #tag, form}
-#define FORM(text, type, rules, defaults, check) {text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check}
-
 #define MAX_CAPABILITY 63
 #define MAX_SIGNAL 64
 #define MAX_GRACE_PERIOD (365 * 24 * 3600)
@@ -116,6 +113,8 @@ static int check_container(void *target, struct error *error) {
         return fail(error, "container %s: the stop signal is out of range", name);
     if (container->grace_period > MAX_GRACE_PERIOD)
         return fail(error, "container %s: the grace period is out of range", name);
+    if (container->startup_probe.count > 1 || container->liveness_probe.count > 1 || container->readiness_probe.count > 1)
+        return fail(error, "container %s: there are two probes of one kind", name);
     int policy = one_of(container->restart_policy_text, policies, "restart policy", error);
     if (policy < 0)
         return -1;
@@ -207,6 +206,9 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
     RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
     RULE(CONTAINER_INIT, FIELD_FLAG, false, container_plan, init, NULL),
+    RULE(CONTAINER_STARTUP_PROBE, FIELD_FORMS, false, container_plan, startup_probe, &probe_form),
+    RULE(CONTAINER_LIVENESS_PROBE, FIELD_FORMS, false, container_plan, liveness_probe, &probe_form),
+    RULE(CONTAINER_READINESS_PROBE, FIELD_FORMS, false, container_plan, readiness_probe, &probe_form),
     RULE(CONTAINER_MERGE_GROUPS, FIELD_FLAG, false, container_plan, merge_groups, NULL),
     RULE(CONTAINER_NON_ROOT, FIELD_FLAG, false, container_plan, non_root, NULL),
     RULE(CONTAINER_UNMASKED_PROC, FIELD_FLAG, false, container_plan, unmasked_proc, NULL),

@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_H
 #define LAUNCH_PLAN_H
 
-#include "fields.h"
+#include "life_plan.h"
 
 struct interface_plan {
     char *mac;
@@ -44,6 +44,7 @@ struct container_plan {
     struct numbers capabilities;
     bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
     bool init;
+    struct probe_plans startup_probe, liveness_probe, readiness_probe;
 };
 
 struct launch_plan {

@@ -67,12 +67,32 @@
 #define CONTAINER_TTY 16               /* flag */
 #define CONTAINER_STDIN 17             /* flag: stdin stays open instead of being /dev/null */
 #define CONTAINER_INIT 18              /* flag: before all that follow; with "Always" beside them from then on, and ended after them (a sidecar) */
+#define CONTAINER_STARTUP_PROBE 19     /* fields: probe */
+#define CONTAINER_LIVENESS_PROBE 20    /* fields: probe */
+#define CONTAINER_READINESS_PROBE 21   /* fields: probe */
 #define CONTAINER_MERGE_GROUPS 30      /* flag: the groups of the user in the image are added where its group is given, too */
 #define CONTAINER_NON_ROOT 31          /* flag: not started as uid 0 */
 #define CONTAINER_UNMASKED_PROC 32     /* flag: nothing of /proc masked */
 #define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
 #define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
 #define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
+
+/* probe */
+#define PROBE_ACTION 1            /* fields ! not "sleep" */
+#define PROBE_INITIAL_DELAY 2     /* number of seconds since the start of the container */
+#define PROBE_PERIOD 3            /* number of seconds ! */
+#define PROBE_TIMEOUT 4           /* number of seconds ! */
+#define PROBE_SUCCESS_THRESHOLD 5 /* number ! */
+#define PROBE_FAILURE_THRESHOLD 6 /* number ! */
+#define PROBE_GRACE_PERIOD 7      /* number of seconds; absent: the container's */
+
+/* action */
+#define ACTION_KIND 1    /* text ! "exec", "tcp", "http", "sleep" */
+#define ACTION_ARGV 2    /* text + exec */
+#define ACTION_ADDRESS 3 /* text, tcp and http */
+#define ACTION_PORT 4    /* number, tcp and http */
+#define ACTION_REQUEST 5 /* bytes, http: what is sent; an answer of 200 to 399 is success */
+#define ACTION_SECONDS 6 /* number, sleep */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

@@ -213,6 +213,8 @@ bool pod_reaped(pid_t pid, int wait_status) {
         if (pod.containers[index].pid == pid) {
             container_reaped(&pod.containers[index], wait_status);
             return true;
+        } else if (probes_reaped(&pod.containers[index], pid, wait_status)) {
+            return true;
         }
     return false;
 }
@@ -282,7 +284,7 @@ void pod_settle(void) {
 
 struct container *pod_container(const char *name) {
     for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        if (!name || !strcmp(pod.containers[index].plan->name, name))
+        if (name ? !strcmp(pod.containers[index].plan->name, name) : !pod.containers[index].plan->init)
             return &pod.containers[index];
     return NULL;
 }

@@ -21,10 +21,12 @@ static void write_container(struct writer *writer, const struct container *conta
     if (container->ended && container->signal)
         write_number(writer, STATUS_CONTAINER_SIGNAL, (uint64_t)container->signal);
     write_number(writer, STATUS_CONTAINER_RESTART_COUNT, container->restarts);
-    if (container->started)
+    if (container->started_at)
         write_number(writer, STATUS_CONTAINER_STARTED_AT, container->started_at);
     if (container->ended)
         write_number(writer, STATUS_CONTAINER_FINISHED_AT, container->finished_at);
+    write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container));
+    write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed);
     write_end(writer, begin);
 }
 

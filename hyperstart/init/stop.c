@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* The end of a container on request: its turn, its stop signal, its grace period. */
+/* The end of a container that does not end by itself: its turn, its stop signal, its grace period. */
 #include "container.h"
 #include "group.h"
+#include "log.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static void stop_running(struct container *container, uint64_t milliseconds) {
     uint64_t now = monotonic_ms();
     if (container->stopping && container->kill_at <= now + milliseconds)
         return;
+    probes_end(container);
     container->stopping = true;
     container->kill_at = now + milliseconds;
     tell(container, 0);
@@ -41,6 +43,16 @@ static void stop_running(struct container *container, uint64_t milliseconds) {
         grace_period_over(&container->timer);
     else if (container->told)
         timer_set(&container->timer, milliseconds, grace_period_over);
+}
+
+void container_replace(struct container *container, const char *what, const char *why, int64_t grace_period) {
+    log_event(container->plan->name, "unhealthy", "cause", what, "message", why, NULL);
+    if (container->stopping || pod_is_stopping())
+        return;
+    snprintf(container->message, sizeof container->message, "%s failed: %s", what, why);
+    container->unhealthy = true;
+    stop_running(container, (grace_period < 0 ? container->plan->grace_period : (uint64_t)grace_period) * 1000);
+    pod_container_changed();
 }
 
 void container_stop(struct container *container, int64_t grace_period) {

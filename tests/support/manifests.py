@@ -91,6 +91,14 @@ FULL: dict[str, Any] = {
                 },
                 "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
                 "restartPolicy": "OnFailure",
+                "startupProbe": {"tcpSocket": {"port": "http", "host": "127.0.0.1"}, "initialDelaySeconds": 1, "failureThreshold": 30},
+                "livenessProbe": {
+                    "httpGet": {"port": "http", "host": "10.0.2.15", "path": "/", "scheme": "HTTP", "httpHeaders": [{"name": "Accept", "value": "*/*"}]},
+                    "periodSeconds": 5,
+                    "timeoutSeconds": 2,
+                    "terminationGracePeriodSeconds": 3,
+                },
+                "readinessProbe": {"exec": {"command": ["true"]}, "successThreshold": 2},
             }
         ],
         "initContainers": [{"name": "before", "image": "tools"}, {"name": "beside", "image": "tools", "restartPolicy": "Always"}],
@@ -114,6 +122,10 @@ def at(path: str) -> str:
 _NEEDED: dict[str, dict[str, Any]] = {
     "spec.hostAliases[]": {"ip": "10.0.0.1"},
     "spec.dnsConfig.options[]": {"name": "ndots"},
+    "spec.containers[].livenessProbe": {"exec": {"command": ["true"]}},
+    "spec.containers[].livenessProbe.httpGet": {"port": 80},
+    "spec.containers[].livenessProbe.httpGet.httpHeaders[]": {"name": "A", "value": "b"},
+    "spec.containers[].livenessProbe.tcpSocket": {"port": 80},
     "spec.containers[].ports[]": {"containerPort": 80},
     "spec.containers[].env[]": {"name": "A"},
     "spec.containers[].securityContext.seccompProfile": {"type": "Unconfined"},

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _fields, _launch, _tags
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, PlanTooLarge, Volume, decode, encode
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,9 @@ FULL = LaunchPlan(
             tty=True,
             stdin=True,
             init=True,
+            startup_probe=Probe(Action("exec", ("sh", "-c", "")), 1, 2, 3, 4, 5, 6),
+            liveness_probe=Probe(Action("http", address="10.0.2.15", port=80, request=b"GET / HTTP/1.1\r\n\r\n")),
+            readiness_probe=Probe(Action("tcp", address="::1", port=65535)),
             merge_groups=True,
             non_root=True,
             unmasked_proc=True,

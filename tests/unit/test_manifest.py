@@ -23,6 +23,8 @@ MINIMAL: dict[str, Any] = {
     "spec": {"containers": [{"name": "nginx", "image": "nginx:1"}]},
 }
 
+EXEC: dict[str, Any] = {"exec": {"command": ["true"]}}
+
 
 def edited(path: str, value: object) -> dict[str, Any]:
     """MINIMAL with one field set; a path such as spec.containers.0.image."""
@@ -133,7 +135,37 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
             "spec.containers[0].ports[1].hostPort: 80/tcp is already published by spec.containers[0].ports[0].hostPort",
         ),
         ("spec.containers.0.volumeMounts", [{"name": "x", "mountPath": "/x"}], "spec.containers[0].volumeMounts[0].name: there is no volume 'x'"),
-        ("spec.containers.0.livenessProbe", {}, "spec.containers[0].livenessProbe: not supported"),
+        ("spec.containers.0.livenessProbe", {}, "spec.containers[0].livenessProbe: needs one of exec, httpGet, tcpSocket"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "tcpSocket": {"port": 1}}, "spec.containers[0].livenessProbe: needs only one of exec, httpGet, tcpSocket"),
+        ("spec.containers.0.livenessProbe", {"exec": {}}, "spec.containers[0].livenessProbe.exec.command: is required"),
+        ("spec.containers.0.livenessProbe", {"exec": {"command": ["a\0"]}}, "spec.containers[0].livenessProbe.exec.command[0]: holds a NUL character"),
+        ("spec.containers.0.livenessProbe", {"grpc": {"port": 1}}, "spec.containers[0].livenessProbe.grpc: not supported: hyperstart speaks no gRPC"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "successThreshold": 2}, "successThreshold: must be 1, not 2"),
+        ("spec.containers.0.startupProbe", {**EXEC, "successThreshold": 2}, "startupProbe.successThreshold: must be 1, not 2"),
+        ("spec.containers.0.startupProbe", {**EXEC, "periodSeconds": -1}, "startupProbe.periodSeconds: must be between 0 and 2147483647, not -1"),
+        ("spec.containers.0.readinessProbe", {**EXEC, "terminationGracePeriodSeconds": 5}, "has no meaning for a readiness probe"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "terminationGracePeriodSeconds": 0}, "terminationGracePeriodSeconds: must be between 1 and"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {}}, "livenessProbe.tcpSocket.port: is required"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": 65536}}, "livenessProbe.tcpSocket.port: must be between 1 and 65535, not 65536"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": "http"}}, "livenessProbe.tcpSocket.port: no port of the container is named 'http'"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": 1, "host": "db"}}, "tcpSocket.host: not supported: hyperstart looks up no names"),
+        ("spec.containers.0.livenessProbe", {"httpGet": {"port": 1, "scheme": "HTTPS"}}, "httpGet.scheme: not supported: hyperstart speaks no TLS"),
+        ("spec.containers.0.livenessProbe", {"httpGet": {"port": 1, "scheme": "FTP"}}, "httpGet.scheme: must be one of HTTP, HTTPS, not 'FTP'"),
+        (
+            "spec.containers.0.livenessProbe",
+            {"httpGet": {"port": 1, "httpHeaders": [{"name": "A B", "value": ""}]}},
+            "livenessProbe.httpGet.httpHeaders[0].name: 'A B' is not a name of an HTTP header",
+        ),
+        (
+            "spec.containers.0.livenessProbe",
+            {"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "a\r\nB: c"}]}},
+            "livenessProbe.httpGet.httpHeaders[0].value: holds a control character",
+        ),
+        (
+            "spec.initContainers",
+            [{"name": "a", "image": "b", "readinessProbe": EXEC}],
+            "spec.initContainers[0].readinessProbe: belongs to a container that stays; an init container runs to its end",
+        ),
         ("spec.containers.0.lifecycle", {"postStart": {}}, "spec.containers[0].lifecycle: not supported"),
         ("spec.hostNetwork", True, "spec.hostNetwork: not supported"),
         ("spec.shareProcessNamespace", False, "spec.shareProcessNamespace: not supported: the containers of a pod share one PID namespace"),

@@ -172,16 +172,46 @@ CONTAINER: Mapping[str, Field] = {
     "tty": _honoured("standard streams are a terminal"),
     "stdinOnce": _noted("nobody is attached", bool),
     "restartPolicy": _honoured("instead of the pod's own; `Always` makes an init container a sidecar"),
+    "startupProbe": _honoured("as the liveness probe; until it succeeds the other two wait, and so do those behind a sidecar"),
+    "livenessProbe": _honoured("see below; when it fails, the container is ended and, unless its restart policy is `Never`, started anew"),
+    "readinessProbe": _honoured("as the liveness probe, without a grace period; says whether the container is ready"),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
     "envFrom": _refused("there is nothing to take them from"),
     "lifecycle": _refused("nothing would call the hooks"),
-    "livenessProbe": _refused("nothing would probe"),
-    "readinessProbe": _refused("nothing would probe"),
     "restartPolicyRules": _refused("use `restartPolicy`"),
-    "startupProbe": _refused("nothing would probe"),
     "terminationMessagePath": _refused("nobody would read it"),
     "terminationMessagePolicy": _refused("nobody would read it"),
     "volumeDevices": _refused("there is no claim for a block device"),
+}
+
+PROBE: Mapping[str, Field] = {
+    "exec": _honoured("a command in the container, as its user; 0 is success"),
+    "httpGet": _honoured("see below"),
+    "tcpSocket": _honoured("a connection succeeds"),
+    "initialDelaySeconds": _honoured("0 unless given; counts from the container's start"),
+    "periodSeconds": _honoured("10 unless given"),
+    "timeoutSeconds": _honoured("1 unless given"),
+    "successThreshold": _honoured("1 unless given, and 1 but for readiness"),
+    "failureThreshold": _honoured("3 unless given"),
+    "terminationGracePeriodSeconds": _honoured("instead of the pod's own, when the probe ends the container"),
+    "grpc": _refused("hyperstart speaks no gRPC; use `exec`"),
+}
+
+EXEC_ACTION: Mapping[str, Field] = {"command": _honoured("is run without a shell, and nothing in it is expanded")}
+
+HTTP_GET: Mapping[str, Field] = {
+    "port": _honoured("a number, or the name of a port of the container"),
+    "path": _honoured("`/` unless given"),
+    "host": _honoured("an IP address, or `localhost`; the pod's address unless given"),
+    "httpHeaders": _honoured("a `Host` among them wins"),
+    "scheme": _honoured("`HTTP`; an answer of 200 to 399 is success, a redirection is not followed"),
+}
+
+HTTP_HEADER: Mapping[str, Field] = {"name": _honoured("a header's name"), "value": _honoured("text")}
+
+TCP_SOCKET: Mapping[str, Field] = {
+    "port": _honoured("a number, or the name of a port of the container"),
+    "host": _honoured("an IP address, or `localhost`; the pod's address unless given"),
 }
 
 _UNFILTERED = "system calls are not filtered; the guest's kernel is the pod's own"
@@ -341,6 +371,11 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.containers[].securityContext.capabilities", "Capabilities", CAPABILITIES),
     ("spec.containers[].securityContext.seccompProfile", "SeccompProfile", SECCOMP),
     ("spec.containers[].ports[]", "ContainerPort", CONTAINER_PORT),
+    ("spec.containers[].livenessProbe", "Probe", PROBE),
+    ("spec.containers[].livenessProbe.exec", "ExecAction", EXEC_ACTION),
+    ("spec.containers[].livenessProbe.httpGet", "HTTPGetAction", HTTP_GET),
+    ("spec.containers[].livenessProbe.httpGet.httpHeaders[]", "HTTPHeader", HTTP_HEADER),
+    ("spec.containers[].livenessProbe.tcpSocket", "TCPSocketAction", TCP_SOCKET),
     ("spec.containers[].env[]", "EnvVar", ENV_VAR),
     ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),
     ("spec.volumes[]", "Volume", VOLUME),

@@ -12,6 +12,7 @@ from typing import Literal
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import PROBE, Probe
 
 _HEAD = struct.Struct("<8sIIII")
 _SECTOR = 512
@@ -88,6 +89,9 @@ class Container:
     tty: bool = False
     stdin: bool = False
     init: bool = False
+    startup_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
     merge_groups: bool = False
     non_root: bool = False
     unmasked_proc: bool = False
@@ -155,6 +159,9 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_TTY, "tty", FLAG),
     Part(tag.CONTAINER_STDIN, "stdin", FLAG),
     Part(tag.CONTAINER_INIT, "init", FLAG),
+    Part(tag.CONTAINER_STARTUP_PROBE, "startup_probe", PROBE.kind),
+    Part(tag.CONTAINER_LIVENESS_PROBE, "liveness_probe", PROBE.kind),
+    Part(tag.CONTAINER_READINESS_PROBE, "readiness_probe", PROBE.kind),
     Part(tag.CONTAINER_MERGE_GROUPS, "merge_groups", FLAG),
     Part(tag.CONTAINER_NON_ROOT, "non_root", FLAG),
     Part(tag.CONTAINER_UNMASKED_PROC, "unmasked_proc", FLAG),

@@ -192,11 +192,18 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             pid=_number(values.get("pid")),
             restart_count=_number(values.get("restarts")) or 0,
             started_at=found.time,
+            ready=True,
+            started=True,
         )
+    if found.word in ("ready", "unready"):
+        ready = found.word == "ready"
+        return replace(status, ready=ready, started=ready or values.get("started") == "1", message=values.get("message", ""))
     if found.word in ("exited", "end"):
         return replace(
             status,
             state="terminated",
+            ready=False,
+            started=False,
             reason=values.get("reason", ""),
             message=values.get("message", status.message),
             pid=None,

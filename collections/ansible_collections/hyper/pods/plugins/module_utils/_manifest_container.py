@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_resources, _manifest_security
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import variable
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
@@ -16,6 +17,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes impor
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
+_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Container:
     tty: bool = False
     init: bool = False
     restart_policy: RestartPolicy | None = None
+    startup_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
 
     @property
     def sidecar(self) -> bool:
@@ -65,6 +70,11 @@ class Container:
 
 def container(node: Node, volumes: set[str], security: PodSecurity, *, init: bool = False) -> Container:
     """One entry of containers or, where ``init``, of initContainers; volumes: the names of the pod's volumes; security: the pod's."""
+    ports = tuple(_port(item) for item in node.nodes("ports"))
+    own_restart_policy = restart_policy(node)
+    if init and own_restart_policy != "Always":
+        _refuse_care(node)
+    probes = [_manifest_life.probe(node, name, [(port.name, port.container_port) for port in ports if port.name]) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),
         image=node.required_string("image"),
@@ -73,14 +83,17 @@ def container(node: Node, volumes: set[str], security: PodSecurity, *, init: boo
         args=node.strings("args"),
         working_dir=absolute(node, "workingDir"),
         env=tuple(variable(item) for item in node.nodes("env")),
-        ports=tuple(_port(item) for item in node.nodes("ports")),
+        ports=ports,
         mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
         security=_manifest_security.security(node, security),
         resources=_manifest_resources.resources(node),
         stdin=bool(node.boolean("stdin")),
         tty=bool(node.boolean("tty")),
         init=init,
-        restart_policy=restart_policy(node),
+        restart_policy=own_restart_policy,
+        startup_probe=probes[0],
+        liveness_probe=probes[1],
+        readiness_probe=probes[2],
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])
@@ -89,6 +102,15 @@ def container(node: Node, volumes: set[str], security: PodSecurity, *, init: boo
             if "\x00" in word:
                 raise InvalidManifest("holds a NUL character", where=f"{node.at(name)}[{index}]")
     return made
+
+
+def _refuse_care(node: Node) -> None:
+    """An init container that is no sidecar ends by itself, so nobody looks after it."""
+    for name in _PROBES:
+        if node.node(name) is not None:
+            raise node.fail(
+                name, "belongs to a container that stays; an init container runs to its end", "Remove it, or make it a sidecar: restartPolicy: Always"
+            )
 
 
 def restart_policy(node: Node) -> RestartPolicy | None:

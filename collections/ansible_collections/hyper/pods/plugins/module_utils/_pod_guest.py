@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values, _pod_guest_life
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
@@ -102,6 +102,9 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 tty=container.tty,
                 stdin=container.stdin,
                 init=container.init,
+                startup_probe=_pod_guest_life.probe(container.startup_probe, ADDRESS),
+                liveness_probe=_pod_guest_life.probe(container.liveness_probe, ADDRESS),
+                readiness_probe=_pod_guest_life.probe(container.readiness_probe, ADDRESS),
                 merge_groups=security.run_as_group is not None,
                 non_root=security.run_as_non_root,
                 unmasked_proc=security.unmasked_proc,

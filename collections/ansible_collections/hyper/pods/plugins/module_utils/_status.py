@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
-from ansible_collections.hyper.pods.plugins.module_utils._fields import MESSAGE, NUMBER, TIME, Part, Record
+from ansible_collections.hyper.pods.plugins.module_utils._fields import FLAG, MESSAGE, NUMBER, TIME, Part, Record
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Stopping"]
 State = Literal["waiting", "running", "terminated"]
@@ -15,7 +15,10 @@ State = Literal["waiting", "running", "terminated"]
 
 @dataclass(frozen=True)
 class ContainerStatus:
-    """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970."""
+    """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970.
+
+    ready: its readiness probe says so, or an init container succeeded; started: it runs, and its startup probe has succeeded.
+    """
 
     name: str
     state: State
@@ -27,6 +30,8 @@ class ContainerStatus:
     restart_count: int = 0
     started_at: float | None = None
     finished_at: float | None = None
+    ready: bool = False
+    started: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ _CONTAINER = Record(
     Part(tag.STATUS_CONTAINER_RESTART_COUNT, "restart_count", NUMBER),
     Part(tag.STATUS_CONTAINER_STARTED_AT, "started_at", TIME),
     Part(tag.STATUS_CONTAINER_FINISHED_AT, "finished_at", TIME),
+    Part(tag.STATUS_CONTAINER_READY, "ready", FLAG),
+    Part(tag.STATUS_CONTAINER_STARTED, "started", FLAG),
 )
 STATUS = Record(
     Status,

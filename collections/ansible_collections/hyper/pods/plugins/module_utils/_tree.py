@@ -147,6 +147,14 @@ class Node:
                 raise InvalidManifest(f"must be a string, not {_kind(value)}", where=f"{self.at(name)}[{key}]", remedy="Put it in quotes")
         return dict(values)
 
+    def number_or_name(self, name: str) -> int | str | None:
+        """A port: its number, or the name that it has elsewhere."""
+        self._taken.add(name)
+        value = self._value.get(name)
+        if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
+            return value
+        raise self.fail(name, f"must be a whole number or a name, not {_kind(value)}")
+
     def scalar(self, name: str) -> str | int | float | None:
         """A quantity: a number, or a string that holds one."""
         self._taken.add(name)
