@@ -35,6 +35,41 @@ def test_resources(pods: PodHost) -> None:
         pods.pod("held", state="absent", grace_period=0)
 
 
+def test_values_of_config_maps_and_secrets(pods: PodHost) -> None:
+    """They reach the containers, outlive the call that brought them, and a secret is nowhere but in the guest and in files of root."""
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": "fast"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"token": "hush-hush"}}
+    pod = manifest(
+        "valued",
+        {
+            "name": "one",
+            "env": [
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
+                {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            ],
+            "envFrom": [{"prefix": "SET_", "configMapRef": {"name": "settings"}}],
+        },
+        nodeSelector={"disk": "ssd"},
+    )
+    try:
+        result = pods.pod(secret, pod, settings, diff=True)
+        assert "hush" not in str(result)
+        assert "spec.nodeSelector" in str(result["warnings"])
+        assert pods.shell("valued", "one", "echo $TOKEN $NAME $SET_mode") == "hush-hush valued fast"
+        assert not pods.pod(settings, secret, pod)["changed"]
+        pods.pod("valued", state="restarted")
+        assert pods.shell("valued", "one", "echo $TOKEN") == "hush-hush"
+        changed = pods.pod(settings, {**secret, "stringData": {"token": "hush-again"}}, pod, check=True)
+        assert [action["reason"] for action in changed["actions"]] == ["container one: env changed"]
+        holders = [
+            file for file in pods.host.pod_dir("valued").iterdir() if file.is_file() and file.stat().st_size < 1 << 24 and b"hush-hush" in file.read_bytes()
+        ]
+        assert {file.name for file in holders} == {"pod.json", "plan.img"}
+        assert {file.stat().st_mode & 0o777 for file in holders} == {0o600, 0o640}
+    finally:
+        pods.pod("valued", state="absent", grace_period=0)
+
+
 def test_security_contexts(pods: PodHost) -> None:
     """Users, groups, volumes' groups, capabilities, read-only roots and sysctls, as Kubernetes has them."""
     pod = manifest(

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import expand
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, expand
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import sysctl_path
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, VolumeMount
@@ -73,7 +73,7 @@ def test_pod_fields(path: str, value: object, attribute: str, expected: object) 
         ("command", [], "command", ()),
         ("args", ["x"], "args", ("x",)),
         ("workingDir", "/srv", "working_dir", "/srv"),
-        ("env", [{"name": "A", "value": "1"}, {"name": "B"}], "env", (("A", "1"), ("B", ""))),
+        ("env", [{"name": "A", "value": "1"}, {"name": "B"}], "env", (Variable("A", "1"), Variable("B", ""))),
         ("ports", [{"containerPort": 80, "hostPort": 8080}], "ports", (Port(80, "TCP", 8080),)),
         ("ports", [{"containerPort": 53, "hostPort": 53, "hostIP": "0.0.0.0", "protocol": "UDP"}], "ports", (Port(53, "UDP", 53, "0.0.0.0"),)),
     ],
@@ -123,7 +123,7 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.containers.0.workingDir", "srv", "spec.containers[0].workingDir: 'srv' must be an absolute path"),
         ("spec.containers.0.env", [{"name": "A=B"}], "spec.containers[0].env[0].name: 'A=B' is not a name"),
         ("spec.containers.0.env", [{"name": "A", "value": 1}], "spec.containers[0].env[0].value: must be a string, not a whole number. Put it in quotes"),
-        ("spec.containers.0.env", [{"name": "A", "valueFrom": {}}], "spec.containers[0].env[0].valueFrom: not supported"),
+        ("spec.containers.0.env", [{"name": "A", "valueFrom": {}}], "spec.containers[0].env[0].valueFrom: needs exactly one source"),
         ("spec.containers.0.ports", [{}], "spec.containers[0].ports[0].containerPort: is required"),
         ("spec.containers.0.ports", [{"containerPort": 70000}], "spec.containers[0].ports[0].containerPort: must be between 1 and 65535, not 70000"),
         ("spec.containers.0.ports", [{"containerPort": True}], "spec.containers[0].ports[0].containerPort: must be a whole number, not true or false"),

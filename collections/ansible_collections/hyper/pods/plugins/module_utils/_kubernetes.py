@@ -164,6 +164,7 @@ CONTAINER: Mapping[str, Field] = {
     "args": _honoured("instead of the image's Cmd; expanded likewise"),
     "workingDir": _honoured("instead of the image's"),
     "env": _honoured("on top of the image's environment; a value may name variables before it"),
+    "envFrom": _honoured("before `env`"),
     "ports": _honoured("see below"),
     "volumeMounts": _honoured("see below"),
     "securityContext": _honoured("see below"),
@@ -176,7 +177,6 @@ CONTAINER: Mapping[str, Field] = {
     "livenessProbe": _honoured("see below; when it fails, the container is ended and, unless its restart policy is `Never`, started anew"),
     "readinessProbe": _honoured("as the liveness probe, without a grace period; says whether the container is ready"),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
-    "envFrom": _refused("there is nothing to take them from"),
     "lifecycle": _refused("nothing would call the hooks"),
     "restartPolicyRules": _refused("use `restartPolicy`"),
     "terminationMessagePath": _refused("nobody would read it"),
@@ -268,8 +268,44 @@ CONTAINER_PORT: Mapping[str, Field] = {
 ENV_VAR: Mapping[str, Field] = {
     "name": _honoured("any name without `=`"),
     "value": _honoured("text, expanded"),
-    "valueFrom": _refused("there is nothing to take it from"),
+    "valueFrom": _honoured("instead of a value, and not expanded"),
 }
+
+ENV_SOURCE: Mapping[str, Field] = {
+    "configMapKeyRef": _honoured("of a ConfigMap that stands beside the pod"),
+    "secretKeyRef": _honoured("of a Secret that stands beside the pod; its digest is shown, not its value"),
+    "fieldRef": _honoured("see below"),
+    "resourceFieldRef": _honoured("of the container itself"),
+    "fileKeyRef": _refused("use `configMapKeyRef`"),
+}
+
+KEY_SELECTOR: Mapping[str, Field] = {
+    "name": _honoured("of the object"),
+    "key": _honoured("in its data"),
+    "optional": _honoured("without object or key there is no variable; otherwise that is an error"),
+}
+
+FIELD_SELECTOR: Mapping[str, Field] = {
+    "apiVersion": _honoured("`v1`"),
+    "fieldPath": _honoured(
+        "`metadata.name`, `metadata.namespace`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.serviceAccountName`, `status.podIP`,"
+        " `status.podIPs`; others are refused"
+    ),
+}
+
+RESOURCE_SELECTOR: Mapping[str, Field] = {
+    "resource": _honoured("`limits` or `requests` of `cpu` or `memory`, which the container has to have"),
+    "divisor": _honoured("the unit; rounded up"),
+    "containerName": _honoured("absent: a container's environment speaks of the container itself"),
+}
+
+ENV_FROM: Mapping[str, Field] = {
+    "configMapRef": _honoured("all keys of a ConfigMap"),
+    "secretRef": _honoured("all keys of a Secret"),
+    "prefix": _honoured("before each name"),
+}
+
+ENV_FROM_REFERENCE: Mapping[str, Field] = {"name": _honoured("of the object"), "optional": _honoured("whether it may be missing")}
 
 VOLUME_MOUNT: Mapping[str, Field] = {
     "name": _honoured("a volume of the pod"),
@@ -377,6 +413,14 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.containers[].livenessProbe.httpGet.httpHeaders[]", "HTTPHeader", HTTP_HEADER),
     ("spec.containers[].livenessProbe.tcpSocket", "TCPSocketAction", TCP_SOCKET),
     ("spec.containers[].env[]", "EnvVar", ENV_VAR),
+    ("spec.containers[].env[].valueFrom", "EnvVarSource", ENV_SOURCE),
+    ("spec.containers[].env[].valueFrom.configMapKeyRef", "ConfigMapKeySelector", KEY_SELECTOR),
+    ("spec.containers[].env[].valueFrom.secretKeyRef", "SecretKeySelector", KEY_SELECTOR),
+    ("spec.containers[].env[].valueFrom.fieldRef", "ObjectFieldSelector", FIELD_SELECTOR),
+    ("spec.containers[].env[].valueFrom.resourceFieldRef", "ResourceFieldSelector", RESOURCE_SELECTOR),
+    ("spec.containers[].envFrom[]", "EnvFromSource", ENV_FROM),
+    ("spec.containers[].envFrom[].configMapRef", "ConfigMapEnvSource", ENV_FROM_REFERENCE),
+    ("spec.containers[].envFrom[].secretRef", "SecretEnvSource", ENV_FROM_REFERENCE),
     ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),
     ("spec.volumes[]", "Volume", VOLUME),
     ("spec.volumes[].emptyDir", "EmptyDirVolumeSource", EMPTY_DIR),

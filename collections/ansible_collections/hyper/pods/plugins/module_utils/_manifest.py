@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
@@ -32,7 +33,8 @@ _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 
 @dataclass(frozen=True)
 class Pod:
-    """A whole pod definition. noted: paths of fields that were accepted and have no effect here."""
+    """A whole pod definition. noted: paths of fields that were accepted and have no effect here. uses: kind and name
+    of the objects that values were taken from."""
 
     name: str
     containers: tuple[Container, ...]
@@ -48,6 +50,7 @@ class Pod:
     init_containers: tuple[Container, ...] = ()
     names: Names = field(default_factory=Names)
     noted: tuple[str, ...] = field(default=(), compare=False)
+    uses: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def all_containers(self) -> tuple[Container, ...]:
@@ -66,8 +69,11 @@ class Pod:
         return tuple(port for container in self.all_containers for port in container.ports if port.host_port is not None)
 
 
-def parse(definition: object) -> Pod:
-    """Read a manifest (dicts, lists and scalars as YAML gives them). Raises InvalidManifest or NotSupported with the field's path."""
+def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read only
+    """Read a manifest (dicts, lists and scalars as YAML gives them). objects: what it may take values from.
+
+    Raises InvalidManifest or NotSupported with the field's path.
+    """
     root = Node(definition, "")
     for name, wanted in (("apiVersion", "v1"), ("kind", "Pod")):
         value = root.required_string(name)
@@ -108,9 +114,10 @@ def parse(definition: object) -> Pod:
     volumes = tuple(_manifest_volumes.volume(node) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
     security = pod_security(spec)
+    sources = Sources(name, labels, annotations, objects)
     volume_names = {volume.name for volume in volumes}
-    init_containers = tuple(_manifest_container.container(node, volume_names, security, init=True) for node in spec.nodes("initContainers"))
-    containers = tuple(_manifest_container.container(node, volume_names, security) for node in spec.nodes("containers"))
+    init_containers = tuple(_manifest_container.container(node, volume_names, security, sources, init=True) for node in spec.nodes("initContainers"))
+    containers = tuple(_manifest_container.container(node, volume_names, security, sources) for node in spec.nodes("containers"))
     if not containers:
         raise spec.fail("containers", "needs at least one container")
     count = len(init_containers) + len(containers)
@@ -136,7 +143,7 @@ def parse(definition: object) -> Pod:
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
-    return replace(pod, noted=tuple(root.noted))
+    return replace(pod, noted=tuple(root.noted), uses=tuple(sorted(sources.used)))
 
 
 def _distinct_names(spec: Node, init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> None:
@@ -210,7 +217,7 @@ def _container_document(container: Container) -> dict[str, Any]:
         if value is not None:
             entry[name] = list(value) if isinstance(value, tuple) else value
     if container.env:
-        entry["env"] = dict(container.env)
+        entry["env"] = {variable.name: variable.shown for variable in container.env}
     if container.ports:
         entry["ports"] = [port.published if port.host_port else f"{port.container_port}/{port.protocol.lower()}" for port in container.ports]
     if container.mounts:

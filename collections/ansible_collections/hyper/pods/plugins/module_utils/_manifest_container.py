@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import variable
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Probe
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
@@ -49,7 +50,7 @@ class Container:
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
     working_dir: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[Variable, ...] = ()
     ports: tuple[Port, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
     security: Security = field(default_factory=Security)
@@ -68,8 +69,12 @@ class Container:
         return self.init and self.restart_policy == "Always"
 
 
-def container(node: Node, volumes: set[str], security: PodSecurity, *, init: bool = False) -> Container:
-    """One entry of containers or, where ``init``, of initContainers; volumes: the names of the pod's volumes; security: the pod's."""
+def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sources, *, init: bool = False) -> Container:
+    """One entry of containers or, where ``init``, of initContainers.
+
+    volumes: the names of the pod's volumes; security: the pod's; sources: what values are taken from.
+    """
+    held = _manifest_resources.resources(node)
     ports = tuple(_port(item) for item in node.nodes("ports"))
     own_restart_policy = restart_policy(node)
     if init and own_restart_policy != "Always":
@@ -82,11 +87,11 @@ def container(node: Node, volumes: set[str], security: PodSecurity, *, init: boo
         command=node.strings("command"),
         args=node.strings("args"),
         working_dir=absolute(node, "workingDir"),
-        env=tuple(variable(item) for item in node.nodes("env")),
+        env=environment(node, sources, held),
         ports=ports,
         mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
         security=_manifest_security.security(node, security),
-        resources=_manifest_resources.resources(node),
+        resources=held,
         stdin=bool(node.boolean("stdin")),
         tty=bool(node.boolean("tty")),
         init=init,

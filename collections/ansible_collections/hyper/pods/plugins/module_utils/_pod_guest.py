@@ -17,7 +17,7 @@ CONTROL_PORTS = 8
 PLAN_SERIAL = "hyper-plan"
 SCRATCH_SERIAL = "hyper-scratch"
 # QEMU's user-mode network (docs of -netdev user): the guest's place, its gateway and its name server.
-ADDRESS = "10.0.2.15"
+ADDRESS = _manifest_env.ADDRESS
 _PREFIX = 24
 _GATEWAY = "10.0.2.2"
 _NAME_SERVER = "10.0.2.3"
@@ -136,15 +136,12 @@ def _user(container: Container, config: ImageConfig, path: str) -> str:
 
 def _environment(container: Container, config: ImageConfig) -> dict[str, str]:
     """The image's environment, then the container's, whose values may name variables that were defined before them."""
-    own: dict[str, str] = {}
-    for name, value in container.env:
-        own[name] = _manifest_env.expand(value, own)
-    return {**dict(config.env), **own}
+    return {**dict(config.env), **_manifest_env.expanded(container.env)}
 
 
 def _argv(container: Container, config: ImageConfig, path: str) -> tuple[str, ...]:
     """Kubernetes, "Define a command and arguments": command replaces Entrypoint and Cmd, args replaces Cmd."""
-    own = dict(container.env)
+    own = _manifest_env.expanded(container.env)
     command = tuple(_manifest_env.expand(word, own) for word in container.command or ())
     args = None if container.args is None else tuple(_manifest_env.expand(word, own) for word in container.args)
     argv = command + (args or ()) if command else config.entrypoint + (config.cmd if args is None else args)

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 
 Manifest = dict[str, Any]
@@ -206,14 +207,14 @@ def pod_manifest(
 
 
 def check_manifests(values: Sequence[Any], *, where: str) -> list[Manifest]:
-    """The same values, if each is a mapping of kind Pod. Raises BadDefinition."""
+    """The same values, if each is a mapping of kind Pod, ConfigMap or Secret. Raises BadDefinition."""
     for number, value in enumerate(values, 1):
         place = f"{where}, pod {number}" if len(values) > 1 else where
         if not isinstance(value, Mapping):
             raise BadDefinition(f"{value!r} is not a Pod manifest", where=place, remedy="Write a Kubernetes v1 Pod manifest: apiVersion, kind, metadata, spec")
-        if value.get("kind") != "Pod":
+        if value.get("kind") not in ("Pod", *_manifest_objects.KINDS):
             raise BadDefinition(f"the kind is {value.get('kind', 'missing')}", where=place, remedy="Only the kind Pod is run; take the Pod out of it")
-    names = [value.get("metadata", {}).get("name") for value in values if isinstance(value.get("metadata"), Mapping)]
+    names = [value.get("metadata", {}).get("name") for value in values if value["kind"] == "Pod" and isinstance(value.get("metadata"), Mapping)]
     for name in names:
         if name is not None and names.count(name) > 1:
             raise BadDefinition(f"two pods are named {name}", where=where, remedy="Give each pod a name of its own")
@@ -250,6 +251,6 @@ def requested_manifests(request: Mapping[str, Any]) -> list[Manifest]:
                 restart_policy=given.get("restart_policy"),
             )
         )
-    if not manifests:
+    if not any(isinstance(manifest, Mapping) and manifest.get("kind") == "Pod" for manifest in manifests):
         raise BadDefinition("there is nothing to run", where="pod_images", remedy=f"Set pod_name and pod_images, or pod_definition, or pods, {_EXAMPLE}")
     return check_manifests(manifests, where="pods")

@@ -76,7 +76,7 @@ def convert(
 def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: podfile.Fetch | None = None) -> list[Manifest]:
     """The Pod manifests of a text of any form with one or several documents; see ``convert``. Raises BadDefinition or InvalidManifest."""
     manifests = pods(read(text, where=where), where=where, name=name, variables=variables, fetch=fetch)
-    if not manifests:
+    if not any(manifest["kind"] == "Pod" for manifest in manifests):
         raise BadDefinition("there is no Pod in it", where=where, remedy=_REMEDY)
     return manifests
 
