@@ -76,6 +76,19 @@ static void close_stdio(const int stdio[3]) {
 
 static void end(struct container *container, int exit_code, int signal_number);
 
+static void be_up(struct container *container) {
+    container->started = true;
+    probes_begin(container);
+    pod_container_changed();
+}
+
+static void post_start_done(struct action *action, const char *failure) {
+    if (failure)
+        container_replace(action->container, "postStart hook", failure, -1);
+    else
+        be_up(action->container);
+}
+
 static void report_done(struct start_report *report) {
     struct container *container = containing(report, struct container, report);
     struct decimal pid, restarts;
@@ -87,13 +100,16 @@ static void report_done(struct start_report *report) {
         return; /* its end will be reaped */
     }
     container->state = CONTAINER_RUNNING;
-    container->started = container->told_ready = true;
+    container->told_ready = true;
     container->reason = "";
     container->message[0] = 0;
     container->started_at = realtime_ns();
     container->running_since = monotonic_ms();
     log_event(container->plan->name, "started", "pid", decimal(&pid, container->pid), "restarts", decimal(&restarts, container->restarts), NULL);
-    probes_begin(container);
+    if (container->plan->post_start.count)
+        action_start(&container->hook, container->plan->post_start.items, container, 0, post_start_done);
+    else
+        be_up(container);
     container_tell_ready(container);
     pod_container_changed();
 }
@@ -140,6 +156,7 @@ void container_start(struct container *container, const struct launch_plan *plan
 void container_reaped(struct container *container, int wait_status) {
     report_finish(&container->report);
     probes_end(container);
+    action_cancel(&container->hook);
     if (!container->unhealthy && !container->start_code)
         container->message[0] = 0;
     container->pid = 0;

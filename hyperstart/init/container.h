@@ -28,11 +28,12 @@ struct container {
     int held_stdin; /* the end of a pipe that nobody writes to, when the plan wants stdin open; -1 */
 
     struct probe probes[PROBE_KINDS];
-    bool passed;     /* its startup probe has succeeded, or it has none */
-    bool ready;      /* its readiness probe says so, or it has none */
-    bool told_ready; /* what the log says */
-    bool unhealthy;  /* it is being ended because a probe failed */
-    bool lets_go_on; /* a sidecar that has come so far that those which follow it may start */
+    struct action hook; /* postStart or preStop */
+    bool passed;        /* its startup probe has succeeded, or it has none */
+    bool ready;         /* its readiness probe says so, or it has none */
+    bool told_ready;    /* what the log says */
+    bool unhealthy;     /* it is being ended because a probe failed */
+    bool lets_go_on;    /* a sidecar that has come so far that those which follow it may start */
 
     bool started, ended; /* ever */
     int start_code;      /* of a start that failed */

@@ -115,6 +115,8 @@ static int check_container(void *target, struct error *error) {
         return fail(error, "container %s: the grace period is out of range", name);
     if (container->startup_probe.count > 1 || container->liveness_probe.count > 1 || container->readiness_probe.count > 1)
         return fail(error, "container %s: there are two probes of one kind", name);
+    if (container->post_start.count > 1 || container->pre_stop.count > 1)
+        return fail(error, "container %s: there are two hooks of one kind", name);
     int policy = one_of(container->restart_policy_text, policies, "restart policy", error);
     if (policy < 0)
         return -1;
@@ -209,6 +211,8 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_STARTUP_PROBE, FIELD_FORMS, false, container_plan, startup_probe, &probe_form),
     RULE(CONTAINER_LIVENESS_PROBE, FIELD_FORMS, false, container_plan, liveness_probe, &probe_form),
     RULE(CONTAINER_READINESS_PROBE, FIELD_FORMS, false, container_plan, readiness_probe, &probe_form),
+    RULE(CONTAINER_POST_START, FIELD_FORMS, false, container_plan, post_start, &action_form),
+    RULE(CONTAINER_PRE_STOP, FIELD_FORMS, false, container_plan, pre_stop, &action_form),
     RULE(CONTAINER_MERGE_GROUPS, FIELD_FLAG, false, container_plan, merge_groups, NULL),
     RULE(CONTAINER_NON_ROOT, FIELD_FLAG, false, container_plan, non_root, NULL),
     RULE(CONTAINER_UNMASKED_PROC, FIELD_FLAG, false, container_plan, unmasked_proc, NULL),

@@ -45,6 +45,7 @@ struct container_plan {
     bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
     bool init;
     struct probe_plans startup_probe, liveness_probe, readiness_probe;
+    struct action_plans post_start, pre_stop;
 };
 
 struct launch_plan {

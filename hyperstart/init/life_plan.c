@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MAX_SECONDS (365 * 24 * 3600)
-#define MAX_THRESHOLD 1000000
+#define MAX_THRESHOLD MAX_SECONDS
 
 static int check_action(void *target, struct error *error) {
     static const char *const kinds[] = {[ACTION_EXEC] = "exec", [ACTION_TCP] = "tcp", [ACTION_HTTP] = "http", [ACTION_SLEEP] = "sleep"};

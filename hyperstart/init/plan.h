@@ -70,6 +70,8 @@
 #define CONTAINER_STARTUP_PROBE 19     /* fields: probe */
 #define CONTAINER_LIVENESS_PROBE 20    /* fields: probe */
 #define CONTAINER_READINESS_PROBE 21   /* fields: probe */
+#define CONTAINER_POST_START 22        /* fields: action, not "tcp"; the container counts as started when it has succeeded */
+#define CONTAINER_PRE_STOP 23          /* fields: action, not "tcp"; before the stop signal, within the grace period */
 #define CONTAINER_MERGE_GROUPS 30      /* flag: the groups of the user in the image are added where its group is given, too */
 #define CONTAINER_NON_ROOT 31          /* flag: not started as uid 0 */
 #define CONTAINER_UNMASKED_PROC 32     /* flag: nothing of /proc masked */

@@ -213,7 +213,7 @@ bool pod_reaped(pid_t pid, int wait_status) {
         if (pod.containers[index].pid == pid) {
             container_reaped(&pod.containers[index], wait_status);
             return true;
-        } else if (probes_reaped(&pod.containers[index], pid, wait_status)) {
+        } else if (probes_reaped(&pod.containers[index], pid, wait_status) || action_reaped(&pod.containers[index].hook, pid, wait_status)) {
             return true;
         }
     return false;

@@ -19,7 +19,7 @@ static void grace_period_over(struct timer *timer) {
 }
 
 static void tell(struct container *container, uint64_t least) {
-    if (!container->stopping || container->told || !container->pid || !pod_may_end(container))
+    if (!container->stopping || container->told || !container->pid || container->hook.plan || !pod_may_end(container))
         return;
     uint64_t now = monotonic_ms();
     container->told = true;
@@ -31,11 +31,29 @@ static void tell(struct container *container, uint64_t least) {
 
 void container_stop_advance(struct container *container) { tell(container, LEAST_GRACE_MS); }
 
+static void pre_stop_done(struct action *action, const char *failure) {
+    struct container *container = action->container;
+    if (failure)
+        log_event(container->plan->name, "unhealthy", "cause", "preStop hook", "message", failure, NULL);
+    tell(container, LEAST_GRACE_MS);
+}
+
+/* What comes before the stop signal; it takes its time from the grace period. */
+static void begin_hook(struct container *container, uint64_t milliseconds) {
+    action_cancel(&container->hook);
+    if (milliseconds && container->state == CONTAINER_RUNNING && container->plan->pre_stop.count)
+        action_start(&container->hook, container->plan->pre_stop.items, container, milliseconds, pre_stop_done);
+}
+
 static void stop_running(struct container *container, uint64_t milliseconds) {
     uint64_t now = monotonic_ms();
     if (container->stopping && container->kill_at <= now + milliseconds)
         return;
     probes_end(container);
+    if (!container->stopping)
+        begin_hook(container, milliseconds);
+    else
+        action_set_timeout(&container->hook, milliseconds);
     container->stopping = true;
     container->kill_at = now + milliseconds;
     tell(container, 0);

@@ -50,6 +50,8 @@ PLAN = LaunchPlan(
             startup_probe=Probe(Action("exec", ("true",)), 1, 2, 3, 4, 5, 6),
             liveness_probe=Probe(Action("http", address="10.0.2.15", port=80, request=b"GET /")),
             readiness_probe=Probe(Action("tcp", address="::1", port=1)),
+            post_start=Action("exec", ("true",)),
+            pre_stop=Action("sleep", seconds=0),
         ),
         Container("log", "dir:/log", ("log",), capabilities=(0,), restart_policy="OnFailure", tty=True),
     ),

@@ -109,6 +109,11 @@ FULL: dict[str, Any] = {
                     "terminationGracePeriodSeconds": 3,
                 },
                 "readinessProbe": {"exec": {"command": ["true"]}, "successThreshold": 2},
+                "lifecycle": {
+                    "postStart": {"exec": {"command": ["true"]}},
+                    "preStop": {"sleep": {"seconds": 1}},
+                    "stopSignal": "SIGUSR1",
+                },
             }
         ],
         "initContainers": [{"name": "before", "image": "tools"}, {"name": "beside", "image": "tools", "restartPolicy": "Always"}],
@@ -132,6 +137,7 @@ def at(path: str) -> str:
 _NEEDED: dict[str, dict[str, Any]] = {
     "spec.hostAliases[]": {"ip": "10.0.0.1"},
     "spec.dnsConfig.options[]": {"name": "ndots"},
+    "spec.containers[].lifecycle.postStart": {"exec": {"command": ["true"]}},
     "spec.containers[].livenessProbe": {"exec": {"command": ["true"]}},
     "spec.containers[].livenessProbe.httpGet": {"port": 80},
     "spec.containers[].livenessProbe.httpGet.httpHeaders[]": {"name": "A", "value": "b"},

@@ -44,6 +44,8 @@ FULL = LaunchPlan(
             startup_probe=Probe(Action("exec", ("sh", "-c", "")), 1, 2, 3, 4, 5, 6),
             liveness_probe=Probe(Action("http", address="10.0.2.15", port=80, request=b"GET / HTTP/1.1\r\n\r\n")),
             readiness_probe=Probe(Action("tcp", address="::1", port=65535)),
+            post_start=Action("exec", ("true",)),
+            pre_stop=Action("sleep", seconds=0),
             merge_groups=True,
             non_root=True,
             unmasked_proc=True,

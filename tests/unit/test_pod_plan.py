@@ -48,6 +48,14 @@ def test_restart_policies(pod: str, own: str | None, container: str, init_contai
     assert [(name, item.init, item.restart_policy) for name, item in plan.items()] == [("before", True, init_container), ("app", False, container)]
 
 
+def test_hooks_and_the_stop_signal() -> None:
+    hooks = {"postStart": {"exec": {"command": ["a", "b"]}}, "preStop": {"sleep": {"seconds": 3}}}
+    plan = planned([{"name": "app", "lifecycle": {**hooks, "stopSignal": "SIGQUIT"}}, {"name": "other", "lifecycle": {"preStop": {"httpGet": {"port": 80}}}}])
+    assert (plan["app"].post_start, plan["app"].pre_stop, plan["app"].stop_signal) == (Action("exec", ("a", "b")), Action("sleep", seconds=3), 3)
+    other = plan["other"]
+    assert (other.post_start, other.pre_stop and other.pre_stop.kind, other.stop_signal) == (None, "http", 15)
+
+
 COMMON = "User-Agent: kube-probe/1.34\r\nAccept: */*\r\nConnection: close\r\n"
 
 

@@ -176,8 +176,8 @@ CONTAINER: Mapping[str, Field] = {
     "startupProbe": _honoured("as the liveness probe; until it succeeds the other two wait, and so do those behind a sidecar"),
     "livenessProbe": _honoured("see below; when it fails, the container is ended and, unless its restart policy is `Never`, started anew"),
     "readinessProbe": _honoured("as the liveness probe, without a grace period; says whether the container is ready"),
+    "lifecycle": _honoured("see below"),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
-    "lifecycle": _refused("nothing would call the hooks"),
     "restartPolicyRules": _refused("use `restartPolicy`"),
     "terminationMessagePath": _refused("nobody would read it"),
     "terminationMessagePolicy": _refused("nobody would read it"),
@@ -213,6 +213,21 @@ TCP_SOCKET: Mapping[str, Field] = {
     "port": _honoured("a number, or the name of a port of the container"),
     "host": _honoured("an IP address, or `localhost`; the pod's address unless given"),
 }
+
+LIFECYCLE: Mapping[str, Field] = {
+    "postStart": _honoured("at the start; the container counts as running when it has succeeded, and is ended when it fails"),
+    "preStop": _honoured("before the stop signal, within the grace period, of which at least 2 s are left to the container"),
+    "stopSignal": _honoured("instead of the image's, by its name"),
+}
+
+LIFECYCLE_HANDLER: Mapping[str, Field] = {
+    "exec": _honoured("as a probe's"),
+    "httpGet": _honoured("as a probe's"),
+    "sleep": _honoured("a pause"),
+    "tcpSocket": _refused("Kubernetes does not carry it out either"),
+}
+
+SLEEP: Mapping[str, Field] = {"seconds": _honoured("how long")}
 
 _UNFILTERED = "system calls are not filtered; the guest's kernel is the pod's own"
 _NO_MODULE = "the guest's kernel has no such security module"
@@ -407,6 +422,9 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.containers[].securityContext.capabilities", "Capabilities", CAPABILITIES),
     ("spec.containers[].securityContext.seccompProfile", "SeccompProfile", SECCOMP),
     ("spec.containers[].ports[]", "ContainerPort", CONTAINER_PORT),
+    ("spec.containers[].lifecycle", "Lifecycle", LIFECYCLE),
+    ("spec.containers[].lifecycle.postStart", "LifecycleHandler", LIFECYCLE_HANDLER),
+    ("spec.containers[].lifecycle.postStart.sleep", "SleepAction", SLEEP),
     ("spec.containers[].livenessProbe", "Probe", PROBE),
     ("spec.containers[].livenessProbe.exec", "ExecAction", EXEC_ACTION),
     ("spec.containers[].livenessProbe.httpGet", "HTTPGetAction", HTTP_GET),

@@ -12,7 +12,7 @@ from typing import Literal
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
-from ansible_collections.hyper.pods.plugins.module_utils._launch_life import PROBE, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import ACTION, PROBE, Action, Probe
 
 _HEAD = struct.Struct("<8sIIII")
 _SECTOR = 512
@@ -92,6 +92,8 @@ class Container:
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    post_start: Action | None = None
+    pre_stop: Action | None = None
     merge_groups: bool = False
     non_root: bool = False
     unmasked_proc: bool = False
@@ -162,6 +164,8 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_STARTUP_PROBE, "startup_probe", PROBE.kind),
     Part(tag.CONTAINER_LIVENESS_PROBE, "liveness_probe", PROBE.kind),
     Part(tag.CONTAINER_READINESS_PROBE, "readiness_probe", PROBE.kind),
+    Part(tag.CONTAINER_POST_START, "post_start", ACTION.kind),
+    Part(tag.CONTAINER_PRE_STOP, "pre_stop", ACTION.kind),
     Part(tag.CONTAINER_MERGE_GROUPS, "merge_groups", FLAG),
     Part(tag.CONTAINER_NON_ROOT, "non_root", FLAG),
     Part(tag.CONTAINER_UNMASKED_PROC, "unmasked_proc", FLAG),

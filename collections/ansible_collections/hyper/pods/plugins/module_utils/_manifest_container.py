@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Probe
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Lifecycle, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
@@ -62,6 +62,7 @@ class Container:
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     @property
     def sidecar(self) -> bool:
@@ -79,7 +80,8 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
     own_restart_policy = restart_policy(node)
     if init and own_restart_policy != "Always":
         _refuse_care(node)
-    probes = [_manifest_life.probe(node, name, [(port.name, port.container_port) for port in ports if port.name]) for name in _PROBES]
+    named = [(port.name, port.container_port) for port in ports if port.name]
+    probes = [_manifest_life.probe(node, name, named) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),
         image=node.required_string("image"),
@@ -99,6 +101,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         startup_probe=probes[0],
         liveness_probe=probes[1],
         readiness_probe=probes[2],
+        lifecycle=_manifest_life.lifecycle(node, named),
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])
@@ -111,7 +114,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
 
 def _refuse_care(node: Node) -> None:
     """An init container that is no sidecar ends by itself, so nobody looks after it."""
-    for name in _PROBES:
+    for name in (*_PROBES, "lifecycle"):
         if node.node(name) is not None:
             raise node.fail(
                 name, "belongs to a container that stays; an init container runs to its end", "Remove it, or make it a sidecar: restartPolicy: Always"

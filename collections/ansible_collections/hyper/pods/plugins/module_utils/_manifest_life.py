@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a container is looked after while it runs: its probes.
+"""How a container is looked after while it runs: its probes and hooks.
 
-Source: Kubernetes API reference, Probe v1 core, with the API server's rules of validation.
+Source: Kubernetes API reference, Probe and Lifecycle v1 core, with the API server's rules of validation.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Union
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
-_MAX = 2**31 - 1
+# What hyperstart takes: a year.
+_MAX = 365 * 24 * 3600
 _HEADER_NAME = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -45,10 +48,29 @@ class TcpSocket:
 
 
 @dataclass(frozen=True)
+class Sleep:
+    """A pause in seconds."""
+
+    seconds: int
+
+
+Handler = Union[Exec, HttpGet, TcpSocket, Sleep]
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """Hooks, and the signal that a stop sends (a number; None: the image's)."""
+
+    post_start: Handler | None = None
+    pre_stop: Handler | None = None
+    stop_signal: int | None = None
+
+
+@dataclass(frozen=True)
 class Probe:
     """Times in seconds. grace_period: of the end that a failure brings, None where the pod's own applies."""
 
-    handler: Exec | HttpGet | TcpSocket
+    handler: Handler
     initial_delay: int = 0
     period: int = 10
     timeout: int = 1
@@ -69,10 +91,10 @@ def probe(container: Node, name: str, ports: Sequence[tuple[str, int]]) -> Probe
         raise node.fail("terminationGracePeriodSeconds", "has no meaning for a readiness probe, which ends nothing", "Remove the field")
     if times["successThreshold"] != 1 and name != "readinessProbe":
         raise node.fail("successThreshold", f"must be 1, not {times['successThreshold']}: only readiness has to be earned again")
-    handlers = [handler for handler in (execution(node), _http(node, ports), _tcp(node, ports)) if handler is not None]
+    handlers = [handler for handler in (_execution(node), _http(node, ports), _tcp(node, ports)) if handler is not None]
     node.done(_kubernetes.PROBE)
     return Probe(
-        one(node, handlers, "exec, httpGet, tcpSocket"),
+        _one(node, handlers, "exec, httpGet, tcpSocket"),
         times["initialDelaySeconds"],
         times["periodSeconds"],
         times["timeoutSeconds"],
@@ -85,14 +107,50 @@ def probe(container: Node, name: str, ports: Sequence[tuple[str, int]]) -> Probe
 _DEFAULTS = {"initialDelaySeconds": 0, "periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3}
 
 
-def one(node: Node, handlers: Sequence[Exec | HttpGet | TcpSocket], names: str) -> Exec | HttpGet | TcpSocket:
+def lifecycle(container: Node, ports: Sequence[tuple[str, int]]) -> Lifecycle:
+    """The hooks of a container. ports: the container's, by name. Raises InvalidManifest, NotSupported."""
+    node = container.node("lifecycle")
+    if node is None:
+        return Lifecycle()
+    hooks = [_hook(node, name, ports) for name in ("postStart", "preStop")]
+    stop_signal = node.string("stopSignal")
+    node.done(_kubernetes.LIFECYCLE)
+    if stop_signal is None:
+        return Lifecycle(*hooks)
+    try:
+        return Lifecycle(*hooks, signal_number(stop_signal))
+    except ValueError as error:
+        raise node.fail("stopSignal", str(error)) from None
+
+
+def _hook(parent: Node, name: str, ports: Sequence[tuple[str, int]]) -> Handler | None:
+    node = parent.node(name)
+    if node is None:
+        return None
+    handlers = [handler for handler in (_execution(node), _http(node, ports), _sleep(node)) if handler is not None]
+    node.done(_kubernetes.LIFECYCLE_HANDLER)
+    return _one(node, handlers, "exec, httpGet, sleep")
+
+
+def _sleep(parent: Node) -> Sleep | None:
+    node = parent.node("sleep")
+    if node is None:
+        return None
+    seconds = node.integer("seconds", 0, _MAX)
+    if seconds is None:
+        raise node.fail("seconds", "is required")
+    node.done(_kubernetes.SLEEP)
+    return Sleep(seconds)
+
+
+def _one(node: Node, handlers: Sequence[Handler], names: str) -> Handler:
     """Refuse none and several."""
     if len(handlers) != 1:
         raise InvalidManifest(f"needs {'one' if not handlers else 'only one'} of {names}", where=node.path)
     return handlers[0]
 
 
-def execution(parent: Node) -> Exec | None:
+def _execution(parent: Node) -> Exec | None:
     """The handler exec."""
     node = parent.node("exec")
     if node is None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a container's probes to what hyperstart is told of them. Pure."""
+"""From a container's probes and hooks to what hyperstart is told of them. Pure."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from ansible_collections.hyper.pods.plugins.module_utils import _launch_life, _manifest_life
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Exec, HttpGet, TcpSocket
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Exec, Handler, HttpGet, Sleep, TcpSocket
 
 # What a URL's path and query may hold as it is; the rest is written in %.
 _SAFE = "/?%:@!$&'()*+,;=-._~[]"
@@ -29,10 +29,17 @@ def probe(wanted: _manifest_life.Probe | None, address: str) -> _launch_life.Pro
     )
 
 
-def action(handler: Exec | HttpGet | TcpSocket, address: str) -> _launch_life.Action:
+def hook(wanted: Handler | None, address: str) -> _launch_life.Action | None:
+    """address: the pod's own."""
+    return None if wanted is None else action(wanted, address)
+
+
+def action(handler: Handler, address: str) -> _launch_life.Action:
     """address: the pod's own."""
     if isinstance(handler, Exec):
         return _launch_life.Action("exec", handler.command)
+    if isinstance(handler, Sleep):
+        return _launch_life.Action("sleep", seconds=handler.seconds)
     host = handler.host or address
     if isinstance(handler, TcpSocket):
         return _launch_life.Action("tcp", address=host, port=handler.port)
