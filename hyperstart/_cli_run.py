@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
 from ansible_collections.hyper.pods.plugins.module_utils._host import STATE_DIR, Host
 from ansible_collections.hyper.pods.plugins.module_utils._log import Line
 
@@ -125,7 +126,7 @@ def _read(file: str) -> list[dict[str, Any]]:
 
 
 def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
-    names = [manifest["metadata"]["name"] for manifest in manifests]
+    names = [_manifest.name_of(pod) for pod in _pods(manifests)]
     began = time.monotonic()
     with Reporter(sys.stderr, what=f"running {names[0]}") as reporter:
         result = api.run_pods(
@@ -153,13 +154,13 @@ def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
 
 
 def _run_once(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
-    names = [manifest["metadata"]["name"] for manifest in manifests]
+    names = [_manifest.name_of(pod) for pod in _pods(manifests)]
     begun = threading.Event()
     options = options_of(arguments)
     live = not arguments.json and is_local(options) and os.geteuid() == 0
     with ExitStack() as stack:
         reporter = stack.enter_context(Reporter(sys.stderr, what=f"running {names[0]}"))
-        printer = _Printer(reporter, several=sum(len(manifest["spec"]["containers"]) for manifest in manifests) > 1)
+        printer = _Printer(reporter, several=_several(manifests))
 
         def on_event(event: Event) -> None:
             reporter.event(event)
@@ -190,6 +191,18 @@ def _run_once(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) ->
         for stream, file in (("stdout", sys.stdout), ("stderr", sys.stderr)):
             print(log_text([line for line in result.lines if line.stream == stream]), end="", file=file)
     return _exit_code(result.pods)
+
+
+def _pods(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what stands beside the pods: ConfigMaps, Secrets."""
+    return [manifest for manifest in manifests if manifest["kind"] == "Pod"]
+
+
+def _several(manifests: list[dict[str, Any]]) -> bool:
+    """Whether more than one container may write."""
+    specs = [pod.get("spec") for pod in _pods(manifests)]
+    lists = [spec.get(name) for spec in specs if isinstance(spec, dict) for name in ("initContainers", "containers")]
+    return sum(len(containers) for containers in lists if isinstance(containers, list)) > 1
 
 
 def _exit_code(pods: tuple[PodState, ...]) -> int:

@@ -137,6 +137,28 @@ def test_run_takes_podfiles_and_compose_files(stage: Stage, tmp_path: Path, monk
     assert [(pod["metadata"]["name"], pod["spec"]["containers"][0]["image"]) for pod in stage.variables["pods"]] == [("my-shop", "nginx:7"), ("web", "nginx")]
 
 
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {A: b}\n---\n"
+
+
+@pytest.mark.parametrize("options", ["", "--rm -i kvm1, --json"])
+def test_run_takes_what_stands_beside_a_pod(stage: Stage, tmp_path: Path, options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pod.yaml").write_text(f"{CONFIG_MAP}apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, image: a}}]}}\n")
+    hyper(["run", *options.split(), "-f", str(tmp_path / "pod.yaml")])
+    assert [manifest["kind"] for manifest in stage.variables["pods"]] == ["ConfigMap", "Pod"]
+    assert "settings" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("kind: Pod\n", "metadata: is required"), ("kind: Pod\nmetadata: {name: a}\nspec: x\n", "apiVersion: is required")]
+)
+def test_run_refuses_a_pod_that_lacks_its_parts(stage: Stage, tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pod.yaml").write_text(text)
+    for options in ([], ["--rm"]):
+        assert hyper(["run", *options, "-f", str(tmp_path / "pod.yaml")]) == 2
+        assert message in capsys.readouterr().err
+    assert stage.calls == []
+
+
 def test_convert_prints_manifests(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("CONVERT_TAG", "7")
     (tmp_path / "compose.yaml").write_text(f"name: shop\n{COMPOSE}")

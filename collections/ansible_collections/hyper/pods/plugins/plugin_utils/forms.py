@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._tree import NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import compose, podfile
@@ -86,8 +87,9 @@ def pods(
 ) -> list[Manifest]:
     """The documents as Pod manifests that can be run; see ``convert``."""
     manifests = convert(documents, where=where, name=name, variables=variables, fetch=fetch)
-    if len(manifests) > len(documents):
-        raise NotSupported(f"{where}, files", "inserted files need a ConfigMap, and those are not run")
+    volume = _kubernetes.VOLUME["configMap"]
+    if len(manifests) > len(documents) and volume.fate == "refused":
+        raise NotSupported(f"{where}, files", f"inserted files are a volume of a ConfigMap, and {volume.text}")
     return check_manifests(manifests, where=where)
 
 
