@@ -40,6 +40,7 @@
 #define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
 #define STATUS_MESSAGE 2   /* text */
 #define STATUS_CONTAINER 3 /* fields +, in the plan's order */
+#define STATUS_REASON 4    /* text: "DeadlineExceeded" */
 
 /* STATUS: container */
 #define STATUS_CONTAINER_NAME 1          /* text ! */

@@ -159,6 +159,8 @@ static int check_plan(void *target, struct error *error) {
         if (link_mounts(plan, container, error) < 0)
             return -1;
     }
+    if (plan->active_deadline > UINT32_MAX)
+        return fail(error, "plan: the deadline is out of range");
     if (plan->containers.items[plan->containers.count - 1].init)
         return fail(error, "plan: there are only init containers");
     return 0;
@@ -230,6 +232,7 @@ static const struct rule plan_rules[] = {
     RULE(PLAN_VOLUME, FIELD_FORMS, false, launch_plan, volumes, &volume_form),
     RULE(PLAN_CONTAINER, FIELD_FORMS, true, launch_plan, containers, &container_form),
     RULE(PLAN_SCRATCH, FIELD_FLAG, true, launch_plan, scratch, NULL),
+    RULE(PLAN_ACTIVE_DEADLINE, FIELD_NUMBER, false, launch_plan, active_deadline, NULL),
     RULE(PLAN_SYSCTL, FIELD_TEXTS, false, launch_plan, sysctls, NULL),
 };
 static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);

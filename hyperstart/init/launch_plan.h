@@ -64,7 +64,8 @@ struct launch_plan {
         size_t count;
     } containers;
     bool scratch;
-    struct texts sysctls; /* "path=value" */
+    uint64_t active_deadline; /* seconds; 0: none */
+    struct texts sysctls;     /* "path=value" */
 };
 
 /* An init container that goes on beside those that follow it. */

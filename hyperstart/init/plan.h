@@ -27,14 +27,15 @@
 #define PLAN_MAX_SIZE 16777216
 
 /* plan */
-#define PLAN_HOSTNAME 1    /* text ! */
-#define PLAN_HOSTS 2       /* bytes: /etc/hosts */
-#define PLAN_RESOLV_CONF 3 /* bytes: /etc/resolv.conf */
-#define PLAN_INTERFACE 4   /* fields + */
-#define PLAN_VOLUME 5      /* fields + */
-#define PLAN_CONTAINER 6   /* fields + ! */
-#define PLAN_SCRATCH 7     /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
-#define PLAN_SYSCTL 20     /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
+#define PLAN_HOSTNAME 1        /* text ! */
+#define PLAN_HOSTS 2           /* bytes: /etc/hosts */
+#define PLAN_RESOLV_CONF 3     /* bytes: /etc/resolv.conf */
+#define PLAN_INTERFACE 4       /* fields + */
+#define PLAN_VOLUME 5          /* fields + */
+#define PLAN_CONTAINER 6       /* fields + ! */
+#define PLAN_SCRATCH 7         /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
+#define PLAN_ACTIVE_DEADLINE 8 /* number of seconds that the pod may take in all; absent: for ever */
+#define PLAN_SYSCTL 20         /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
 
 /* interface */
 #define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */

@@ -50,6 +50,15 @@ static int read_exactly(int fd, uint8_t *data, size_t size) {
     return 0;
 }
 
+static void deadline_passed(struct timer *timer) {
+    (void)timer;
+    if (pod_is_stopping())
+        return;
+    pod.overdue = true;
+    set_message("Pod was active on the node longer than the specified deadline");
+    pod_stop("deadline", -1);
+}
+
 int pod_load(const char *path, struct error *error) {
     uint8_t header[PLAN_HEADER_SIZE];
     size_t size;
@@ -70,6 +79,9 @@ int pod_load(const char *path, struct error *error) {
     for (size_t index = 0; index < pod.plan.containers.count; index++)
         container_init(&pod.containers[index], &pod.plan.containers.items[index]);
     pod.planned = true;
+    static struct timer deadline;
+    if (pod.plan.active_deadline)
+        timer_set(&deadline, pod.plan.active_deadline * 1000, deadline_passed);
     pod.changes++;
     return 0;
 }
@@ -257,7 +269,7 @@ static bool work_is_done(void) {
 
 void pod_settle(void) {
     size_t count = pod.planned ? pod.plan.containers.count : 0;
-    bool terminated = true, succeeded = pod.planned && !pod.broken;
+    bool terminated = true, succeeded = pod.planned && !pod.broken && !pod.overdue;
     if (pod_is_over())
         return;
     for (size_t index = 0; index < count; index++)

@@ -35,6 +35,7 @@ void pod_status(struct writer *writer) {
         [POD_PENDING] = "Pending", [POD_RUNNING] = "Running", [POD_STOPPING] = "Stopping", [POD_SUCCEEDED] = "Succeeded", [POD_FAILED] = "Failed"};
     write_text(writer, STATUS_PHASE, phases[pod.phase]);
     write_text(writer, STATUS_MESSAGE, pod.message);
+    write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
     for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
         write_container(writer, &pod.containers[index]);
 }

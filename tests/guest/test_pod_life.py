@@ -76,3 +76,27 @@ def test_probes(pods: PodHost) -> None:
         assert resident <= 2560
     finally:
         pods.pod("probes", state="absent")
+
+
+def test_hooks_and_a_deadline(pods: PodHost) -> None:
+    app = {
+        "name": "app",
+        "command": sh("trap 'cat /srv/said; exit 0' USR1; while :; do sleep 0.2; done"),
+        "lifecycle": {
+            "postStart": {"exec": {"command": sh("echo started >> /srv/said")}},
+            "preStop": {"exec": {"command": sh("echo stopping >> /srv/said")}},
+            "stopSignal": "SIGUSR1",
+        },
+    }
+    try:
+        result = pods.pod(manifest("deadline", app, activeDeadlineSeconds=15, restartPolicy="Always"), wait="completed")
+        log = pods.log("deadline")
+        assert result["pods"][0]["phase"] == "Failed", log
+        assert "stdout F app started" in log
+        assert "stdout F app stopping" in log
+        assert "stopping cause=deadline" in log
+        assert pods.info("deadline")["message"] == "Pod was active on the node longer than the specified deadline"
+        # It is done: the same definition does not run it again.
+        assert not pods.pod(manifest("deadline", app, activeDeadlineSeconds=15, restartPolicy="Always"))["changed"]
+    finally:
+        pods.pod("deadline", state="absent")

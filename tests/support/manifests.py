@@ -23,6 +23,7 @@ FULL: dict[str, Any] = {
     "spec": {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 5,
+        "activeDeadlineSeconds": 600,
         "hostname": "full",
         "shareProcessNamespace": True,
         "hostNetwork": False,

@@ -56,6 +56,7 @@ FULL = LaunchPlan(
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),
     scratch=False,
+    active_deadline=600,
     sysctls=(("net/ipv4/ip_forward", "1"),),
 )
 

@@ -51,6 +51,7 @@ def test_defaults() -> None:
     ("path", "value", "attribute", "expected"),
     [
         ("spec.restartPolicy", "Never", "restart_policy", "Never"),
+        ("spec.activeDeadlineSeconds", 5, "active_deadline", 5),
         ("spec.terminationGracePeriodSeconds", 0, "grace_period", 0),
         ("spec.hostname", "shop", "hostname", "shop"),
         ("metadata.labels", {"app": "shop"}, "labels", {"app": "shop"}),
@@ -180,6 +181,7 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.hostNetwork", True, "spec.hostNetwork: not supported"),
         ("spec.shareProcessNamespace", False, "spec.shareProcessNamespace: not supported: the containers of a pod share one PID namespace"),
         ("spec.restartPolicy", "Sometimes", "spec.restartPolicy: must be one of Always, OnFailure, Never, not 'Sometimes'"),
+        ("spec.activeDeadlineSeconds", 0, "spec.activeDeadlineSeconds: must be between 1 and"),
         ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds: must be between 0"),
         ("spec.resources", {"limits": {"memory": "lots"}}, "spec.resources.limits.memory: 'lots' is not a quantity"),
         ("spec.resources", {"limits": {"memory": "8Mi"}}, "spec.resources.limits.memory: 8 MiB is too little for a guest"),

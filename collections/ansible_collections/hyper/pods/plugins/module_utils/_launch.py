@@ -106,7 +106,7 @@ class Container:
 class LaunchPlan:
     """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers.
 
-    sysctls: (path below /proc/sys, value).
+    sysctls: (path below /proc/sys, value). active_deadline: seconds that it may take in all.
     """
 
     hostname: str
@@ -116,6 +116,7 @@ class LaunchPlan:
     volumes: tuple[Volume, ...] = ()
     containers: tuple[Container, ...] = ()
     scratch: bool = True
+    active_deadline: int | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
@@ -182,6 +183,7 @@ _PLAN = Record(
     Part(tag.PLAN_VOLUME, "volumes", _VOLUME.kind, many=True),
     Part(tag.PLAN_CONTAINER, "containers", _CONTAINER.kind, many=True),
     Part(tag.PLAN_SCRATCH, "scratch", FLAG),
+    Part(tag.PLAN_ACTIVE_DEADLINE, "active_deadline", NUMBER),
     Part(tag.PLAN_SYSCTL, "sysctls", PAIR, many=True),
 )
 

@@ -15,6 +15,9 @@ from typing import BinaryIO, Literal, NamedTuple
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Phase, Status
 
+# In the words of the kubelet, and of hyperstart.
+DEADLINE = "Pod was active on the node longer than the specified deadline"
+
 Stream = Literal["stdout", "stderr", "event"]
 
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr|event) ([FP]) (\S+) (.*)", re.DOTALL)
@@ -77,6 +80,8 @@ class Life:
 
     def status(self) -> Status:
         """The same as the guest would have reported it at that time; containers that it had not come to yet are missing."""
+        if self.cause == "deadline":
+            return Status(self.phase, DEADLINE, self.containers, "DeadlineExceeded")
         return Status(self.phase, self.failure, self.containers)
 
 

@@ -48,6 +48,7 @@ class Pod:
     volumes: tuple[EmptyDir, ...] = ()
     security: PodSecurity = field(default_factory=PodSecurity)
     init_containers: tuple[Container, ...] = ()
+    active_deadline: int | None = None
     names: Names = field(default_factory=Names)
     noted: tuple[str, ...] = field(default=(), compare=False)
     uses: tuple[tuple[str, str], ...] = field(default=(), compare=False)
@@ -139,6 +140,7 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
         volumes=volumes,
         security=security,
         init_containers=init_containers,
+        active_deadline=spec.integer("activeDeadlineSeconds", 1, 2**31 - 1),
         names=names(spec),
     )
     spec.done(_kubernetes.POD_SPEC)
@@ -196,6 +198,7 @@ def document(pod: Pod) -> dict[str, Any]:
         "annotations": dict(pod.annotations),
         "restartPolicy": pod.restart_policy,
         "terminationGracePeriodSeconds": pod.grace_period,
+        **({"activeDeadlineSeconds": pod.active_deadline} if pod.active_deadline is not None else {}),
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),

@@ -123,6 +123,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
         interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
         volumes=tuple(volumes),
         containers=tuple(containers),
+        active_deadline=pod.active_deadline,
         sysctls=tuple((_manifest_security.sysctl_path(name), value) for name, value in pod.security.sysctls),
     )
 

@@ -53,7 +53,7 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     if record is None:
         return Observed(residue=residue, running=running)
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
-    completed = not running and not record.stopped and life is not None and life.ended and life.cause == "completed"
+    completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
     return Observed(record.pod, record.images, residue, running, completed)
 
 

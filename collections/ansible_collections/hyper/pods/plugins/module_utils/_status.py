@@ -36,11 +36,12 @@ class ContainerStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A pod as hyperstart reports it; containers in the plan's order."""
+    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty."""
 
     phase: Phase
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
+    reason: str = ""
 
 
 _CONTAINER = Record(
@@ -63,4 +64,5 @@ STATUS = Record(
     Part(tag.STATUS_PHASE, "phase", MESSAGE),
     Part(tag.STATUS_MESSAGE, "message", MESSAGE),
     Part(tag.STATUS_CONTAINER, "containers", _CONTAINER.kind, many=True),
+    Part(tag.STATUS_REASON, "reason", MESSAGE),
 )
