@@ -44,6 +44,23 @@ static int check_interface(void *target, struct error *error) {
     return 0;
 }
 
+/* Paths are resolved within their root anyway; a plan that tries to leave it is a mistake worth a word. */
+static bool has_dot_dot(const char *path) {
+    for (size_t length; *path; path += length + (path[length] == '/')) {
+        length = strcspn(path, "/");
+        if (length == 2 && !strncmp(path, "..", 2))
+            return true;
+    }
+    return false;
+}
+
+static int check_file(void *target, struct error *error) {
+    struct file_plan *file = target;
+    if (!file->path[0] || file->path[0] == '/' || has_dot_dot(file->path))
+        return fail(error, "file: \"%.80s\" is not a relative path", file->path);
+    return file->mode > 0777 ? fail(error, "file %.80s: the mode is out of range", file->path) : 0;
+}
+
 static int check_volume(void *target, struct error *error) {
     static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", NULL};
     struct volume_plan *volume = target;
@@ -55,17 +72,9 @@ static int check_volume(void *target, struct error *error) {
     volume->kind = (enum volume_kind)kind;
     if (volume->group >= UINT32_MAX)
         return fail(error, "volume %s: the group is out of range", volume->name);
+    if (volume->files.count && volume->kind != VOLUME_TMPFS)
+        return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
     return 0;
-}
-
-/* Paths are resolved within their root anyway; a plan that tries to leave it is a mistake worth a word. */
-static bool has_dot_dot(const char *path) {
-    for (size_t length; *path; path += length + (path[length] == '/')) {
-        length = strcspn(path, "/");
-        if (length == 2 && !strncmp(path, "..", 2))
-            return true;
-    }
-    return false;
 }
 
 static void default_mount(void *target) { ((struct mount_plan *)target)->subpath = ""; }
@@ -176,11 +185,17 @@ static const struct rule interface_rules[] = {
 };
 static const struct form interface_form = FORM("interface", interface_plan, interface_rules, NULL, check_interface);
 
+static const struct rule file_rules[] = {
+    RULE(FILE_PATH, FIELD_TEXT, true, file_plan, path, NULL),
+    RULE(FILE_DATA, FIELD_BYTES, false, file_plan, data, NULL),
+    RULE(FILE_MODE, FIELD_NUMBER, true, file_plan, mode, NULL),
+};
+static const struct form file_form = FORM("file", file_plan, file_rules, NULL, check_file);
+
 static const struct rule volume_rules[] = {
-    RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),
-    RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
-    RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),
-    RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
+    RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),          RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
+    RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),       RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
+    RULE(VOLUME_FILE, FIELD_FORMS, false, volume_plan, files, &file_form),
 };
 static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
 

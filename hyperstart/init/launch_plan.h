@@ -11,6 +11,12 @@ struct interface_plan {
     uint64_t mtu; /* 0: the device's own */
 };
 
+struct file_plan {
+    char *path; /* relative, without .. */
+    struct bytes data;
+    uint64_t mode;
+};
+
 enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
 
 struct volume_plan {
@@ -18,6 +24,10 @@ struct volume_plan {
     enum volume_kind kind;
     uint64_t size;  /* 0: the kernel's default */
     uint64_t group; /* 0: none */
+    struct {
+        struct file_plan *items;
+        size_t count;
+    } files;
 };
 
 struct mount_plan {

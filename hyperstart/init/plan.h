@@ -48,6 +48,12 @@
 #define VOLUME_KIND 2   /* text ! "scratch" or "tmpfs" */
 #define VOLUME_SIZE 3   /* number of bytes, tmpfs only; absent: the kernel's default */
 #define VOLUME_GROUP 10 /* number: the group that the volume belongs to, and new files in it */
+#define VOLUME_FILE 11  /* fields + of a tmpfs: what it holds from the start */
+
+/* file */
+#define FILE_PATH 1 /* text ! a relative path */
+#define FILE_DATA 2 /* bytes */
+#define FILE_MODE 3 /* number ! permission bits */
 
 /* container */
 #define CONTAINER_NAME 1               /* text ! */

@@ -70,6 +70,36 @@ def test_values_of_config_maps_and_secrets(pods: PodHost) -> None:
         pods.pod("valued", state="absent", grace_period=0)
 
 
+def test_volumes_of_files(pods: PodHost) -> None:
+    """ConfigMaps, Secrets and fields as files, with their modes; read-only, in memory, and one by its subPath."""
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"redis.conf": "port 7\n", "other": "x"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"token": "aHVzaAD/"}}
+    mounts = [{"name": name, "mountPath": f"/mnt/{name}"} for name in ("map", "keys", "self", "mixed")]
+    pod = manifest(
+        "filed",
+        {"name": "one", "volumeMounts": [*mounts, {"name": "map", "mountPath": "/etc/redis.conf", "subPath": "sub/redis.conf"}]},
+        {"name": "user", "securityContext": {"runAsUser": 1000}, "volumeMounts": mounts},
+        securityContext={"fsGroup": 70},
+        volumes=[
+            {"name": "map", "configMap": {"name": "settings", "items": [{"key": "redis.conf", "path": "sub/redis.conf", "mode": 0o444}]}},
+            {"name": "keys", "secret": {"secretName": "keys", "defaultMode": 0o400}},
+            {"name": "self", "downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+            {"name": "mixed", "projected": {"sources": [{"configMap": {"name": "settings"}}, {"secret": {"name": "keys"}}]}},
+        ],
+    )
+    try:
+        pods.pod(settings, secret, pod)
+        assert pods.shell("filed", "one", "cat /mnt/map/sub/redis.conf /etc/redis.conf /mnt/self/name") == "port 7\nport 7\nfiled"
+        assert pods.shell("filed", "one", "cd /mnt/mixed; ls; stat -c '%a %g' /mnt/map/sub/redis.conf /mnt/keys/token token").split() == [
+            *("other", "redis.conf", "token", "444", "70", "440", "70", "644", "70")
+        ]
+        assert pods.shell("filed", "user", "od -An -tx1 /mnt/keys/token").split() == ["68", "75", "73", "68", "00", "ff"]
+        assert pods.exec("filed", "one", "sh", "-c", "echo x > /mnt/keys/token").code != 0
+        assert pods.shell("filed", "one", "stat -f -c %T /mnt/keys") == "tmpfs"
+    finally:
+        pods.pod("filed", state="absent", grace_period=0)
+
+
 def test_security_contexts(pods: PodHost) -> None:
     """Users, groups, volumes' groups, capabilities, read-only roots and sysctls, as Kubernetes has them."""
     pod = manifest(

@@ -63,7 +63,14 @@ FULL: dict[str, Any] = {
         "serviceAccountName": "robot",
         "tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 5}],
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
-        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}],
+        "volumes": [
+            {"name": "data", "emptyDir": {}},
+            {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
+            {"name": "map", "configMap": {"name": "settings", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b/c", "mode": 0o444}]}},
+            {"name": "keys", "secret": {"secretName": "keys", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b"}]}},
+            {"name": "self", "downwardAPI": {"defaultMode": 0o444, "items": [{"path": "labels", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "mixed", "projected": {"defaultMode": 0o400, "sources": [{"secret": {"name": "keys", "optional": True}}]}},
+        ],
         "containers": [
             {
                 "name": "one",
@@ -155,6 +162,10 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "spec.securityContext.sysctls[]": {"name": "net.ipv4.ip_forward", "value": "1"},
     "spec.containers[].volumeMounts[]": {"name": "data", "mountPath": "/data"},
     "spec.volumes[]": {"name": "data", "emptyDir": {}},
+    "spec.volumes[].configMap": {"name": "a"},
+    "spec.volumes[].configMap.items[]": {"key": "a", "path": "b"},
+    "spec.volumes[].secret": {"secretName": "a"},
+    "spec.volumes[].downwardAPI.items[]": {"path": "a"},
 }
 
 

@@ -20,7 +20,7 @@ FULL = LaunchPlan(
     hosts=b"127.0.0.1 localhost\n",
     resolv_conf=b"nameserver 10.0.2.3\n",
     interfaces=(Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2",), 1400), Interface("52:54:00:00:00:02")),
-    volumes=(Volume("data", "scratch", group=70), Volume("cache", "tmpfs", 1 << 20)),
+    volumes=(Volume("data", "scratch", group=70), Volume("cache", "tmpfs", 1 << 20, None, (_launch.File("a/b", b"\0x", 0o400), _launch.File("empty")))),
     containers=(
         Container(
             name="app",

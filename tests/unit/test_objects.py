@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest_env
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, document, parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import digest, redacted, split
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
@@ -136,3 +137,59 @@ def test_objects_are_read_strictly(documents: list[Any], message: str) -> None:
         split(documents)
     assert message in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+def files_of(volume: dict[str, Any]) -> dict[str, tuple[bytes, int]]:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "labels": {"app": "shop", "tier": "a-b"}},
+        "spec": {"volumes": [{"name": "v", **volume}], "containers": [{"name": "c", "image": "x"}]},
+    }
+    [definition], objects = split([SETTINGS, KEYS, manifest])
+    [made] = parse(definition, objects).volumes
+    assert isinstance(made, FileVolume)
+    return {file.path: (file.data, file.mode) for file in made.files}
+
+
+@pytest.mark.parametrize(
+    ("volume", "files"),
+    [
+        ({"configMap": {"name": "settings"}}, {"mode": (b"fast", 0o644), "level": (b"3", 0o644), "raw": (b"\xff", 0o644)}),
+        ({"configMap": {"name": "settings", "defaultMode": 0o400, "items": [{"key": "mode", "path": "a/b"}]}}, {"a/b": (b"fast", 0o400)}),
+        ({"configMap": {"name": "no", "optional": True}}, {}),
+        ({"secret": {"secretName": "keys", "items": [{"key": "token", "path": "t", "mode": 0o440}]}}, {"t": (b"hush-token", 0o440)}),
+        (
+            {"downwardAPI": {"items": [{"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"l": (b'app="shop"\ntier="a-b"', 0o644)},
+        ),
+        (
+            {
+                "projected": {
+                    "sources": [{"secret": {"name": "keys", "items": [{"key": "both", "path": "x"}]}}, {"configMap": {"name": "no", "optional": True}}]
+                }
+            },
+            {"x": (b"plain", 0o644)},
+        ),
+    ],
+)
+def test_volumes_of_files(volume: dict[str, Any], files: dict[str, tuple[bytes, int]]) -> None:
+    assert files_of(volume) == files
+
+
+@pytest.mark.parametrize(
+    ("volume", "message"),
+    [
+        ({"configMap": {"name": "no"}}, "spec.volumes[0].configMap.name: there is no ConfigMap 'no'"),
+        ({"secret": {"secretName": "keys", "items": [{"key": "no", "path": "x"}]}}, "spec.volumes[0].secret.items[0].key: Secret keys has no key 'no'"),
+        ({"configMap": {"name": "settings", "items": [{"key": "mode", "path": "../x"}]}}, "items[0].path: '../x' must be a relative path"),
+        ({"configMap": {"name": "settings", "defaultMode": 0o1000}}, "spec.volumes[0].configMap.defaultMode: must be between 0 and 511"),
+        ({"projected": {"sources": [{"configMap": {"name": "settings"}}] * 2}}, "spec.volumes[0].projected: two files collide at level"),
+        ({"projected": {"sources": [{"serviceAccountToken": {"path": "x"}}]}}, "sources[0].serviceAccountToken: not supported: a host has no service accounts"),
+        ({"configMap": {"name": "settings"}, "emptyDir": {}}, "spec.volumes[0].emptyDir: a volume has one source"),
+    ],
+)
+def test_refusals_of_volumes(volume: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        files_of(volume)
+    assert message in str(caught.value)

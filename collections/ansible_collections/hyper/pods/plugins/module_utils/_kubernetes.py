@@ -334,6 +334,10 @@ VOLUME_MOUNT: Mapping[str, Field] = {
 
 VOLUME: Mapping[str, Field] = {
     "name": _honoured("a DNS label"),
+    "configMap": _honoured("of a ConfigMap that stands beside the pod; read-only, as it was when the pod was defined"),
+    "secret": _honoured("likewise of a Secret; in the guest in memory only"),
+    "downwardAPI": _honoured("fields of the pod as files"),
+    "projected": _honoured("several of these in one volume"),
     "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
     **{
         name: _refused(_NO_STORAGE)
@@ -361,14 +365,41 @@ VOLUME: Mapping[str, Field] = {
             "vsphereVolume",
         )
     },
-    "configMap": _refused("nothing would fill it"),
-    "downwardAPI": _refused("nothing would fill it"),
     "gitRepo": _refused("clone in a container instead"),
     "hostPath": _refused("a guest does not see the host's files"),
     "image": _refused("only containers have images"),
     "persistentVolumeClaim": _refused("nothing would bind it"),
-    "projected": _refused("nothing would fill it"),
-    "secret": _refused("nothing would fill it"),
+}
+
+_MODE = "permission bits, 0644 unless given; with `fsGroup` the group may read"
+
+CONFIG_MAP_VOLUME: Mapping[str, Field] = {
+    "name": _honoured("of the object"),
+    "items": _honoured("only these keys; without it all"),
+    "optional": _honoured("whether object and keys may be missing"),
+    "defaultMode": _honoured(_MODE),
+}
+SECRET_VOLUME: Mapping[str, Field] = {**{name: item for name, item in CONFIG_MAP_VOLUME.items() if name != "name"}, "secretName": _honoured("of the Secret")}
+KEY_TO_PATH: Mapping[str, Field] = {
+    "key": _honoured("in the object's data"),
+    "path": _honoured("relative to the volume"),
+    "mode": _honoured("permission bits"),
+}
+DOWNWARD: Mapping[str, Field] = {"items": _honoured("the files"), "defaultMode": _honoured(_MODE)}
+DOWNWARD_FILE: Mapping[str, Field] = {
+    "path": _honoured("relative to the volume"),
+    "fieldRef": _honoured("as in `env`, and all of `metadata.labels` or `metadata.annotations`"),
+    "mode": _honoured("permission bits"),
+    "resourceFieldRef": _refused("take it from the container's environment"),
+}
+PROJECTED: Mapping[str, Field] = {"sources": _honoured("see below"), "defaultMode": _honoured(_MODE)}
+PROJECTION: Mapping[str, Field] = {
+    "configMap": _honoured("as the volume"),
+    "secret": _honoured("as the volume, with `name`"),
+    "downwardAPI": _honoured("as the volume"),
+    "clusterTrustBundle": _refused("a host has no such bundles"),
+    "podCertificate": _refused("a host signs no certificates"),
+    "serviceAccountToken": _refused("a host has no service accounts"),
 }
 
 EMPTY_DIR: Mapping[str, Field] = {
@@ -442,4 +473,11 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),
     ("spec.volumes[]", "Volume", VOLUME),
     ("spec.volumes[].emptyDir", "EmptyDirVolumeSource", EMPTY_DIR),
+    ("spec.volumes[].configMap", "ConfigMapVolumeSource", CONFIG_MAP_VOLUME),
+    ("spec.volumes[].configMap.items[]", "KeyToPath", KEY_TO_PATH),
+    ("spec.volumes[].secret", "SecretVolumeSource", SECRET_VOLUME),
+    ("spec.volumes[].downwardAPI", "DownwardAPIVolumeSource", DOWNWARD),
+    ("spec.volumes[].downwardAPI.items[]", "DownwardAPIVolumeFile", DOWNWARD_FILE),
+    ("spec.volumes[].projected", "ProjectedVolumeSource", PROJECTED),
+    ("spec.volumes[].projected.sources[]", "VolumeProjection", PROJECTION),
 )

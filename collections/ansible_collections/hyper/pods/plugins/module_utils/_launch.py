@@ -37,6 +37,15 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file that a volume in memory holds from the start. path: relative to it; mode: permission bits."""
+
+    path: str
+    data: bytes = b""
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
 class Volume:
     """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it).
 
@@ -47,6 +56,7 @@ class Volume:
     kind: Literal["scratch", "tmpfs"]
     size: int | None = None
     group: int | None = None
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,12 +137,19 @@ _INTERFACE = Record(
     Part(tag.INTERFACE_GATEWAY, "gateways", TEXT, many=True),
     Part(tag.INTERFACE_MTU, "mtu", NUMBER),
 )
+_FILE = Record(
+    File,
+    Part(tag.FILE_PATH, "path", TEXT),
+    Part(tag.FILE_DATA, "data", BYTES),
+    Part(tag.FILE_MODE, "mode", NUMBER),
+)
 _VOLUME = Record(
     Volume,
     Part(tag.VOLUME_NAME, "name", TEXT),
     Part(tag.VOLUME_KIND, "kind", TEXT),
     Part(tag.VOLUME_SIZE, "size", NUMBER),
     Part(tag.VOLUME_GROUP, "group", NUMBER),
+    Part(tag.VOLUME_FILE, "files", _FILE.kind, many=True),
 )
 _MOUNT = Record(
     Mount,

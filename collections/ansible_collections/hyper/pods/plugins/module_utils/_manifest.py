@@ -14,8 +14,9 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
@@ -45,7 +46,7 @@ class Pod:
     hostname: str = ""
     cpus: int = 1
     memory_mib: int = DEFAULT_MEMORY_MIB
-    volumes: tuple[EmptyDir, ...] = ()
+    volumes: tuple[EmptyDir | FileVolume, ...] = ()
     security: PodSecurity = field(default_factory=PodSecurity)
     init_containers: tuple[Container, ...] = ()
     active_deadline: int | None = None
@@ -112,10 +113,10 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
         system.done(_kubernetes.POD_OS)
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
-    volumes = tuple(_manifest_volumes.volume(node) for node in spec.nodes("volumes"))
+    sources = Sources(name, labels, annotations, objects)
+    volumes = tuple(_manifest_volumes.volume(node, sources) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
     security = pod_security(spec)
-    sources = Sources(name, labels, annotations, objects)
     volume_names = {volume.name for volume in volumes}
     init_containers = tuple(_manifest_container.container(node, volume_names, security, sources, init=True) for node in spec.nodes("initContainers"))
     containers = tuple(_manifest_container.container(node, volume_names, security, sources) for node in spec.nodes("containers"))
@@ -203,10 +204,16 @@ def document(pod: Pod) -> dict[str, Any]:
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),
         **({"names": own} if (own := said(pod.names)) else {}),
-        "volumes": [f"{volume.name}: {'memory' if volume.memory else 'disk'}" for volume in pod.volumes],
+        "volumes": [_volume_document(volume) for volume in pod.volumes],
         **({"initContainers": [_container_document(container) for container in pod.init_containers]} if pod.init_containers else {}),
         "containers": [_container_document(container) for container in pod.containers],
     }
+
+
+def _volume_document(volume: EmptyDir | FileVolume) -> str:
+    if isinstance(volume, EmptyDir):
+        return f"{volume.name}: {'memory' if volume.memory else 'disk'}"
+    return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"
 
 
 def _container_document(container: Container) -> dict[str, Any]:

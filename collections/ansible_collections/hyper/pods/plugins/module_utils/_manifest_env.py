@@ -100,8 +100,8 @@ def _all_of(node: Node, sources: Sources) -> Iterator[Variable]:
         yield Variable(prefix + key, _text(value, reference.path), verbatim=True, secret=kind == "Secret")
 
 
-def field_value(node: Node, sources: Sources) -> str:
-    """What a fieldRef means. Raises NotSupported for what only a cluster knows."""
+def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> str:
+    """What a fieldRef means. more: what it may name beside the fields that always can. Raises NotSupported for what only a cluster knows."""
     if (node.string("apiVersion") or "v1") != "v1":
         raise node.fail("apiVersion", "must be v1")
     path = node.required_string("fieldPath")
@@ -112,6 +112,7 @@ def field_value(node: Node, sources: Sources) -> str:
         "spec.serviceAccountName": "default",
         "status.podIP": ADDRESS,
         "status.podIPs": ADDRESS,
+        **more,
     }
     member = _MEMBER.fullmatch(path)
     if member:

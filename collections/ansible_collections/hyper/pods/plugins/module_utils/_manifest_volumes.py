@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume, file_volume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
@@ -29,10 +31,16 @@ class VolumeMount:
     sub_path: str = ""
 
 
-def volume(node: Node) -> EmptyDir:
+def volume(node: Node, sources: Sources) -> EmptyDir | FileVolume:
     """One entry of volumes."""
     name = node.required_label("name")
+    files = file_volume(name, node, sources)
     source = node.node("emptyDir")
+    if files is not None:
+        node.done(_kubernetes.VOLUME)
+        if source is not None:
+            raise node.fail("emptyDir", "a volume has one source")
+        return files
     if source is None:
         node.done(_kubernetes.VOLUME)
         raise InvalidManifest("has no source", where=node.path, remedy="Give it one, such as emptyDir: {}")

@@ -11,6 +11,8 @@ from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch,
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -67,13 +69,14 @@ def guest(
 
 def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
     """What hyperstart is told. configs: image id → its configuration."""
-    volumes = [_launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, pod.security.fs_group) for volume in pod.volumes]
+    volumes = [_volume(volume, pod.security.fs_group) for volume in pod.volumes]
+    fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
     for path, container in zip(pod.paths, pod.all_containers):
         config, security = configs[images[container.name]], container.security
-        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, False) for mount in container.mounts]
+        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only or mount.name in fixed, False) for mount in container.mounts]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
         for target in config.volumes:
             if target.rstrip("/") in taken or not target.startswith("/"):
@@ -126,6 +129,14 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
         active_deadline=pod.active_deadline,
         sysctls=tuple((_manifest_security.sysctl_path(name), value) for name, value in pod.security.sysctls),
     )
+
+
+def _volume(volume: EmptyDir | FileVolume, group: int | None) -> _launch.Volume:
+    if isinstance(volume, EmptyDir):
+        return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
+    # The group that owns a volume may read its files.
+    files = tuple(_launch.File(file.path, file.data, file.mode | (0 if group is None else 0o040)) for file in volume.files)
+    return _launch.Volume(volume.name, "tmpfs", None, group, files)
 
 
 def _user(container: Container, config: ImageConfig, path: str) -> str:
