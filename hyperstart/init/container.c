@@ -231,6 +231,9 @@ static void end(struct container *container, int exit_code, int signal_number) {
                                                                                                   : "Completed";
     log_event(container->plan->name, "exited", "code", decimal(&code, exit_code), "signal", decimal(&signal_text, signal_number), "reason", container->reason,
               "message", container->message, NULL);
+    container->last.reason = container->reason;
+    memcpy(container->last.message, container->message, sizeof container->message);
+    container->last.started_at = container->start_code ? 0 : container->started_at;
     if (restart_is_due(container))
         restart(container);
     else

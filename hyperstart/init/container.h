@@ -39,7 +39,12 @@ struct container {
     int start_code;      /* of a start that failed */
     int exit_code, signal;
     uint64_t started_at, finished_at; /* nanoseconds since 1970 */
-    uint64_t running_since;           /* monotonic milliseconds */
+    struct {
+        const char *reason;
+        char message[sizeof(struct error)];
+        uint64_t started_at;
+    } last;                 /* of its last end */
+    uint64_t running_since; /* monotonic milliseconds */
     unsigned restarts;
     uint64_t back_off;   /* milliseconds, the next one */
     bool stopping, told; /* it is to end; it was sent its stop signal */

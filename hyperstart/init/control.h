@@ -56,6 +56,10 @@
 #define STATUS_CONTAINER_READY 11        /* flag: its readiness probe says so, or it has none; of an init container: it has succeeded */
 #define STATUS_CONTAINER_STARTED 12      /* flag: it runs, and its startup probe has succeeded, or it has none */
 
+#define STATUS_CONTAINER_LAST_REASON 13     /* text, of the last end */
+#define STATUS_CONTAINER_LAST_MESSAGE 14    /* text, of the last end */
+#define STATUS_CONTAINER_LAST_STARTED_AT 15 /* number: nanoseconds since 1970, of the start before the last end */
+
 /* EXIT */
 #define EXIT_CODE 1   /* number ! 0-255; 128 + signal when a signal ended it */
 #define EXIT_SIGNAL 2 /* number, when a signal ended it */

@@ -25,6 +25,12 @@ static void write_container(struct writer *writer, const struct container *conta
         write_number(writer, STATUS_CONTAINER_STARTED_AT, container->started_at);
     if (container->ended)
         write_number(writer, STATUS_CONTAINER_FINISHED_AT, container->finished_at);
+    if (container->ended) {
+        write_text(writer, STATUS_CONTAINER_LAST_REASON, container->last.reason);
+        write_text(writer, STATUS_CONTAINER_LAST_MESSAGE, container->last.message);
+    }
+    if (container->ended && container->last.started_at)
+        write_number(writer, STATUS_CONTAINER_LAST_STARTED_AT, container->last.started_at);
     write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container));
     write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed);
     write_end(writer, begin);

@@ -100,3 +100,24 @@ def test_hooks_and_a_deadline(pods: PodHost) -> None:
         assert not pods.pod(manifest("deadline", app, activeDeadlineSeconds=15, restartPolicy="Always"))["changed"]
     finally:
         pods.pod("deadline", state="absent")
+
+
+def test_the_status_is_kubernetes_own(pods: PodHost) -> None:
+    script = "test -e /srv/second && exec sleep 1000; touch /srv/second; exit 4"
+    init = [{"name": "before", "image": "tools", "command": ["true"]}]
+    app = {"name": "app", "command": sh(script), "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1}}
+    try:
+        pods.pod(manifest("status", app, initContainers=init, restartPolicy="OnFailure"))
+        wait_for(lambda: pods.info("status")["status"]["containerStatuses"][0]["ready"], "readiness")
+        status = pods.info("status")["status"]
+        assert (status["phase"], status["podIP"]) == ("Running", "10.0.2.15")
+        assert [item["status"] for item in status["conditions"]] == ["True"] * 4
+        [container] = status["containerStatuses"]
+        assert (container["restartCount"], container["started"]) == (1, True)
+        assert container["lastState"]["terminated"]["exitCode"] == 4
+        assert status["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+        pods.pod("status", state="stopped")
+        status = pods.info("status")["status"]
+        assert (status["phase"], status["containerStatuses"][0]["restartCount"], status["containerStatuses"][0]["ready"]) == ("Failed", 1, False)
+    finally:
+        pods.pod("status", state="absent")

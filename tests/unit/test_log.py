@@ -165,7 +165,12 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
                 "1",
                 AT + 1,
                 "Running",
-                containers=(WEB, replace(APP, pid=4, exit_code=137, signal=9, restart_count=1, started_at=AT + 4, finished_at=AT + 3)),
+                containers=(
+                    WEB,
+                    replace(
+                        APP, pid=4, exit_code=137, signal=9, restart_count=1, started_at=AT + 4, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2
+                    ),
+                ),
             ),
         ),
         (
@@ -198,8 +203,29 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
                 ended=True,
                 cause="control",
                 containers=(
-                    ContainerStatus("web", "terminated", "Error", exit_code=143, signal=15, started_at=AT + 1, finished_at=AT + 5),
-                    ContainerStatus("app", "terminated", "Error", "oops", exit_code=3, started_at=AT + 2, finished_at=AT + 3),
+                    ContainerStatus(
+                        "web",
+                        "terminated",
+                        "Error",
+                        exit_code=143,
+                        signal=15,
+                        started_at=AT + 1,
+                        finished_at=AT + 5,
+                        last_reason="Error",
+                        last_started_at=AT + 1,
+                    ),
+                    ContainerStatus(
+                        "app",
+                        "terminated",
+                        "Error",
+                        "oops",
+                        exit_code=3,
+                        started_at=AT + 2,
+                        finished_at=AT + 3,
+                        last_reason="Error",
+                        last_message="oops",
+                        last_started_at=AT + 2,
+                    ),
                 ),
             ),
         ),
@@ -228,7 +254,7 @@ def test_numbers_that_a_guest_made_up_are_not_believed(tmp_path: Path) -> None:
     path.write_bytes(RUNNING + events((3, "app", "exited code=² signal=-1 reason=Error")))
     life = last_life(path)
     assert life is not None
-    assert life.containers[1] == ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3)
+    assert life.containers[1] == ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2)
 
 
 def test_a_line_without_end_costs_no_memory_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

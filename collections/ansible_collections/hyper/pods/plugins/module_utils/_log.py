@@ -216,6 +216,9 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             signal=_number(values.get("signal")) or None,
             restart_count=_number(values.get("restarts")) or status.restart_count,
             finished_at=found.time if found.word == "exited" or status.finished_at is None else status.finished_at,
+            last_reason=values.get("reason", ""),
+            last_message=values.get("message", status.message),
+            last_started_at=status.started_at,
         )
     return status
 

@@ -112,13 +112,13 @@ def lifecycle(container: Node, ports: Sequence[tuple[str, int]]) -> Lifecycle:
     node = container.node("lifecycle")
     if node is None:
         return Lifecycle()
-    hooks = [_hook(node, name, ports) for name in ("postStart", "preStop")]
+    post_start, pre_stop = _hook(node, "postStart", ports), _hook(node, "preStop", ports)
     stop_signal = node.string("stopSignal")
     node.done(_kubernetes.LIFECYCLE)
     if stop_signal is None:
-        return Lifecycle(*hooks)
+        return Lifecycle(post_start, pre_stop)
     try:
-        return Lifecycle(*hooks, signal_number(stop_signal))
+        return Lifecycle(post_start, pre_stop, signal_number(stop_signal))
     except ValueError as error:
         raise node.fail("stopSignal", str(error)) from None
 

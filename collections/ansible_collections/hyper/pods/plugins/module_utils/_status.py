@@ -17,7 +17,7 @@ State = Literal["waiting", "running", "terminated"]
 class ContainerStatus:
     """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970.
 
-    ready: its readiness probe says so, or an init container succeeded; started: it runs, and its startup probe has succeeded.
+    ready: its readiness probe says so, or an init container succeeded; started: it runs, and its startup probe has succeeded. last_*: of its last end.
     """
 
     name: str
@@ -32,6 +32,9 @@ class ContainerStatus:
     finished_at: float | None = None
     ready: bool = False
     started: bool = False
+    last_reason: str = ""
+    last_message: str = ""
+    last_started_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ _CONTAINER = Record(
     Part(tag.STATUS_CONTAINER_FINISHED_AT, "finished_at", TIME),
     Part(tag.STATUS_CONTAINER_READY, "ready", FLAG),
     Part(tag.STATUS_CONTAINER_STARTED, "started", FLAG),
+    Part(tag.STATUS_CONTAINER_LAST_REASON, "last_reason", MESSAGE),
+    Part(tag.STATUS_CONTAINER_LAST_MESSAGE, "last_message", MESSAGE),
+    Part(tag.STATUS_CONTAINER_LAST_STARTED_AT, "last_started_at", TIME),
 )
 STATUS = Record(
     Status,
