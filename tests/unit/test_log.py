@@ -254,7 +254,8 @@ def test_numbers_that_a_guest_made_up_are_not_believed(tmp_path: Path) -> None:
     path.write_bytes(RUNNING + events((3, "app", "exited code=² signal=-1 reason=Error")))
     life = last_life(path)
     assert life is not None
-    assert life.containers[1] == ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2)
+    ended = ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2)
+    assert life.containers[1] == ended
 
 
 def test_a_line_without_end_costs_no_memory_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
