@@ -8,7 +8,7 @@ SETUP := tools/setup
 INIT := hyperstart/init
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit lint format init bench clean
+.PHONY: help setup run test unit lint format docs init bench clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: $(VENV)/.test ## Check form, types and style of everything
 
 format: $(VENV)/.test ## Bring all code into its form
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/clang-format -i $(INIT)/*.c $(INIT)/*.h
+
+docs: $(VENV)/.test ## Make docs/manifest.md from the table of fields
+	@$(BIN)/python -m tools.manifest_doc
 
 init: ## Build hyperstart, the guest's init
 	@$(MAKE) --no-print-directory -C $(INIT)

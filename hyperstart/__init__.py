@@ -5,6 +5,7 @@ from hyperstart import _project  # noqa: F401  first of all: it makes the collec
 
 # isort: split
 from hyperstart._ansible import Options, Progress
+from hyperstart._manifests import read_manifests
 from hyperstart.api import (
     exec_pod,
     generated_name,
@@ -15,7 +16,6 @@ from hyperstart.api import (
     pod_manifest,
     prepare_hosts,
     pull_images,
-    read_manifests,
     remove_pods,
     restart_pods,
     run_pod,

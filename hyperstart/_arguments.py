@@ -32,8 +32,10 @@ def command(
     aliases: Sequence[str] = (),
     json: bool = True,
     changes: bool = False,
+    hosts: bool = True,
 ) -> argparse.ArgumentParser:
-    """Add a command. run: called with the parsed arguments, returns the exit code. json, changes: whether it takes --json, --check and --diff."""
+    """Add a command. run: called with the parsed arguments, returns the exit code. json, changes, hosts: whether it takes --json, --check and --diff,
+    --inventory and --limit."""
     lines = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
     parser = subparsers.add_parser(
         name,
@@ -45,12 +47,13 @@ def command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    where = parser.add_argument_group("hosts")
-    where.add_argument(
-        "-i", "--inventory", action="append", metavar="INVENTORY", help="inventory file, or hosts with commas; as Ansible's (default: this machine)"
-    )
-    where.add_argument("-l", "--limit", metavar="PATTERN", help="only the hosts of the inventory that match; as Ansible's")
-    where.add_argument("-K", "--ask-become-pass", action="store_true", help="ask for the password that sudo wants on the hosts; as Ansible's")
+    if hosts:
+        where = parser.add_argument_group("hosts")
+        where.add_argument(
+            "-i", "--inventory", action="append", metavar="INVENTORY", help="inventory file, or hosts with commas; as Ansible's (default: this machine)"
+        )
+        where.add_argument("-l", "--limit", metavar="PATTERN", help="only the hosts of the inventory that match; as Ansible's")
+        where.add_argument("-K", "--ask-become-pass", action="store_true", help="ask for the password that sudo wants on the hosts; as Ansible's")
     if json:
         parser.add_argument("--json", action="store_true", help="print the result as JSON and nothing else")
     if changes:

@@ -13,14 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
 from ansible_collections.hyper.pods.plugins.module_utils._host import STATE_DIR, Host
 from ansible_collections.hyper.pods.plugins.module_utils._log import Line
-from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
 from hyperstart import api
 from hyperstart._ansible import Event, is_local
 from hyperstart._arguments import Subparsers, command, options_of, pairs, registry_options, tls_verify
 from hyperstart._follow import LogFollower
+from hyperstart._manifests import parse_manifests, read_manifests
 from hyperstart._output import actions_text, diffs_text, log_text, pod_report
 from hyperstart._reporter import Reporter
 from hyperstart.errors import HyperError
@@ -47,7 +48,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="IMAGE [COMMAND…]", help="an image, and arguments in place of its own command")
     parser.add_argument("-p", "--pod", nargs="*", metavar="IMAGE", help="several images, a container each, named after it")
-    parser.add_argument("-f", "--file", action="append", metavar="FILE", help="a Kubernetes v1 Pod manifest, one or several; - is standard input")
+    parser.add_argument("-f", "--file", action="append", metavar="FILE", help="Pod manifests, a Hyper podfile or a Compose file; - is standard input")
     pod = parser.add_argument_group("the pod")
     pod.add_argument("--name", help="the pod's name (default: the first image's and five random characters)")
     pod.add_argument("--cpus", metavar="NUMBER", help="virtual CPUs of the pod")
@@ -121,11 +122,11 @@ def _images(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def _read(file: str) -> list[dict[str, Any]]:
-    return definitions.load_manifests(sys.stdin.read(), where="standard input") if file == "-" else api.read_manifests(file)
+    return parse_manifests(sys.stdin.read(), where="standard input") if file == "-" else read_manifests(file)
 
 
 def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
-    names = [manifest["metadata"]["name"] for manifest in manifests]
+    names = [_manifest.name_of(pod) for pod in _pods(manifests)]
     began = time.monotonic()
     with Reporter(sys.stderr, what=f"running {names[0]}") as reporter:
         result = api.run_pods(
@@ -153,13 +154,13 @@ def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
 
 
 def _run_once(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
-    names = [manifest["metadata"]["name"] for manifest in manifests]
+    names = [_manifest.name_of(pod) for pod in _pods(manifests)]
     begun = threading.Event()
     options = options_of(arguments)
     live = not arguments.json and is_local(options) and os.geteuid() == 0
     with ExitStack() as stack:
         reporter = stack.enter_context(Reporter(sys.stderr, what=f"running {names[0]}"))
-        printer = _Printer(reporter, several=sum(len(manifest["spec"]["containers"]) for manifest in manifests) > 1)
+        printer = _Printer(reporter, several=_several(manifests))
 
         def on_event(event: Event) -> None:
             reporter.event(event)
@@ -190,6 +191,18 @@ def _run_once(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) ->
         for stream, file in (("stdout", sys.stdout), ("stderr", sys.stderr)):
             print(log_text([line for line in result.lines if line.stream == stream]), end="", file=file)
     return _exit_code(result.pods)
+
+
+def _pods(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what stands beside the pods: ConfigMaps, Secrets."""
+    return [manifest for manifest in manifests if manifest["kind"] == "Pod"]
+
+
+def _several(manifests: list[dict[str, Any]]) -> bool:
+    """Whether more than one container may write."""
+    specs = [pod.get("spec") for pod in _pods(manifests)]
+    lists = [spec.get(name) for spec in specs if isinstance(spec, dict) for name in ("initContainers", "containers")]
+    return sum(len(containers) for containers in lists if isinstance(containers, list)) > 1
 
 
 def _exit_code(pods: tuple[PodState, ...]) -> int:

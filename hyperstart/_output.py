@@ -149,6 +149,17 @@ def size(count: int) -> str:
     return f"{amount:.0f} {_UNITS[power]}" if power == 0 or amount >= 100 else f"{amount:.1f} {_UNITS[power]}"
 
 
+def manifests_text(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """Manifests as YAML documents, without anchors: what two of their fields share is written twice."""
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+            return True
+
+    text: str = yaml.dump_all(manifests, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
 def _mib(count: Any) -> str:
     return "unknown" if count is None else size(int(count) << 20)
 

@@ -10,10 +10,9 @@ import base64
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
@@ -83,16 +82,6 @@ def pod_manifest(
         memory_size=memory,
         restart_policy=restart_policy,
     )
-
-
-def read_manifests(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The Pod manifests of a file with one or several YAML documents. Raises BadDefinition."""
-    try:
-        return definitions.load_manifests(Path(path).read_text(encoding="utf-8"), where=os.fspath(path))
-    except UnicodeDecodeError:
-        raise BadDefinition("is not text in UTF-8", where=os.fspath(path)) from None
-    except OSError as error:
-        raise BadDefinition(f"cannot be read: {(error.strerror or str(error)).lower()}", where=os.fspath(path)) from None
 
 
 def run_pod(
@@ -289,15 +278,16 @@ def prepare_hosts(*, variables: Mapping[str, Any] | None = None, **options: Unpa
 
 def _run_variables(manifests: Sequence[Manifest], pull: Pull | None, authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
     """The variables of the playbooks that run pods. What a host would refuse is refused here already, before Ansible starts."""
-    pods = definitions.requested_manifests({"pods": list(manifests)})
+    given = definitions.requested_manifests({"pods": list(manifests)})
+    pods, objects = _manifest_objects.split(given)
     for number, manifest in enumerate(pods):
         try:
-            _manifest.parse(manifest)
+            _manifest.parse(manifest, objects)
         except InvalidManifest as error:
             if len(pods) == 1:
                 raise
             raise type(error)(error.message, where=f"pods[{number}].{error.where}", remedy=error.remedy) from None
-    return {"pods": pods, "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
+    return {"pods": given, "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
 
 
 def _by_name(playbook: str, names: Sequence[str], variables: Mapping[str, Any], options: Options) -> PodsResult:

@@ -2,6 +2,7 @@
 #include "container.h"
 
 #include "group.h"
+#include "limits.h"
 #include "log.h"
 #include "machine.h"
 
@@ -30,6 +31,7 @@ void container_init(struct container *container, const struct container_plan *pl
     *container = (struct container){.plan = plan, .reason = "ContainerCreating", .held_stdin = -1};
     container->report.source.fd = -1;
     container->output[0].source.fd = container->output[1].source.fd = -1;
+    probes_init(container);
 }
 
 /* The ends of PID 1 are kept in the container, those of the process are in stdio, to be closed after the fork. */
@@ -74,6 +76,19 @@ static void close_stdio(const int stdio[3]) {
 
 static void end(struct container *container, int exit_code, int signal_number);
 
+static void be_up(struct container *container) {
+    container->started = true;
+    probes_begin(container);
+    pod_container_changed();
+}
+
+static void post_start_done(struct action *action, const char *failure) {
+    if (failure)
+        container_replace(action->container, "postStart hook", failure, -1);
+    else
+        be_up(action->container);
+}
+
 static void report_done(struct start_report *report) {
     struct container *container = containing(report, struct container, report);
     struct decimal pid, restarts;
@@ -85,12 +100,17 @@ static void report_done(struct start_report *report) {
         return; /* its end will be reaped */
     }
     container->state = CONTAINER_RUNNING;
-    container->started = true;
+    container->told_ready = true;
     container->reason = "";
     container->message[0] = 0;
     container->started_at = realtime_ns();
     container->running_since = monotonic_ms();
     log_event(container->plan->name, "started", "pid", decimal(&pid, container->pid), "restarts", decimal(&restarts, container->restarts), NULL);
+    if (container->plan->post_start.count)
+        action_start(&container->hook, container->plan->post_start.items, container, 0, post_start_done);
+    else
+        be_up(container);
+    container_tell_ready(container);
     pod_container_changed();
 }
 
@@ -103,7 +123,7 @@ static int launch(struct container *container, const struct launch_plan *plan, s
                             .user = wanted->user,
                             .stdio = {-1, -1, -1},
                             .terminal = wanted->tty};
-    int opened = group_create(wanted->name, error);
+    int opened = group_create(wanted->name, error) < 0 ? -1 : limits_set(wanted, error);
     if (opened == 0)
         opened = wanted->tty ? open_terminal(container, launch.stdio, error) : open_pipes(container, launch.stdio, error);
     pid_t pid = opened < 0 ? -1 : process_start(&launch, &container->report, error);
@@ -117,6 +137,7 @@ void container_start(struct container *container, const struct launch_plan *plan
     if (container->ended)
         container->restarts++;
     container->mount_namespace = 0;
+    container->stopping = container->told = container->unhealthy = false;
     container->report.done = report_done;
     container->state = CONTAINER_STARTING;
     container->start_code = 0;
@@ -134,6 +155,10 @@ void container_start(struct container *container, const struct launch_plan *plan
 
 void container_reaped(struct container *container, int wait_status) {
     report_finish(&container->report);
+    probes_end(container);
+    action_cancel(&container->hook);
+    if (!container->unhealthy && !container->start_code)
+        container->message[0] = 0;
     container->pid = 0;
     container->signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
     container->exit_code = container->signal ? 128 + container->signal : WEXITSTATUS(wait_status);
@@ -164,6 +189,8 @@ void container_settle(struct container *container) {
 static bool restart_is_due(const struct container *container) {
     if (pod_is_stopping())
         return false;
+    if (container->unhealthy)
+        return container->plan->restart_policy != RESTART_NEVER;
     switch (container->plan->restart_policy) {
     case RESTART_ALWAYS:
         return true;
@@ -198,9 +225,15 @@ static void end(struct container *container, int exit_code, int signal_number) {
     container->signal = signal_number;
     container->ended = true;
     container->finished_at = realtime_ns();
-    container->reason = container->start_code ? "StartError" : exit_code ? "Error" : "Completed";
+    container->reason = container->start_code                                                     ? "StartError"
+                        : limits_out_of_memory(container->plan->name) && signal_number == SIGKILL ? "OOMKilled"
+                        : exit_code                                                               ? "Error"
+                                                                                                  : "Completed";
     log_event(container->plan->name, "exited", "code", decimal(&code, exit_code), "signal", decimal(&signal_text, signal_number), "reason", container->reason,
               "message", container->message, NULL);
+    container->last.reason = container->reason;
+    memcpy(container->last.message, container->message, sizeof container->message);
+    container->last.started_at = container->start_code ? 0 : container->started_at;
     if (restart_is_due(container))
         restart(container);
     else
@@ -209,40 +242,25 @@ static void end(struct container *container, int exit_code, int signal_number) {
     pod_container_changed();
 }
 
-static void grace_period_over(struct timer *timer) {
-    struct container *container = containing(timer, struct container, timer);
-    /* Also by its pid: a process that is still being started may not be in its group yet. */
-    if (container->pid)
-        kill(container->pid, SIGKILL);
-    group_kill(container->plan->name, container->mount_namespace);
+bool container_is_ready(const struct container *container) {
+    if (container->plan->init && !is_sidecar(container->plan))
+        return container->state == CONTAINER_TERMINATED && !container->exit_code;
+    return container->state == CONTAINER_RUNNING && container->passed && container->ready;
 }
 
-void container_stop(struct container *container, int64_t grace_period) {
-    uint64_t milliseconds = (grace_period < 0 ? container->plan->grace_period : (uint64_t)grace_period) * 1000;
-    switch (container->state) {
-    case CONTAINER_WAITING:
-        timer_clear(&container->timer);
-        container->state = CONTAINER_TERMINATED;
-        if (!container->ended) {
-            container->exit_code = 128 + SIGKILL;
-            snprintf(container->message, sizeof container->message, "stopped before it was started");
-        }
-        container->reason = container->start_code ? "StartError" : container->exit_code ? "Error" : "Completed";
-        pod_container_changed();
+void container_tell_ready(struct container *container) {
+    if (container->told_ready == container_is_ready(container) || (container->plan->init && !is_sidecar(container->plan)))
         return;
-    case CONTAINER_STARTING:
-    case CONTAINER_RUNNING:
-        if (container->timer.at && container->timer.at <= monotonic_ms() + milliseconds)
-            return;
-        if (!container->timer.at)
-            kill(container->pid, (int)container->plan->stop_signal);
-        if (milliseconds)
-            timer_set(&container->timer, milliseconds, grace_period_over);
-        else
-            grace_period_over(&container->timer);
-        return;
-    case CONTAINER_ENDING:
-    case CONTAINER_TERMINATED:
-        return;
-    }
+    container->told_ready = !container->told_ready;
+    log_event(container->plan->name, container->told_ready ? "ready" : "unready", "started", container->passed ? "1" : "0", "message", container->message,
+              NULL);
+    pod_container_changed();
+}
+
+bool container_has_failed(const struct container *container) { return container->state == CONTAINER_TERMINATED && container->exit_code; }
+
+bool container_lets_go_on(const struct container *container) {
+    if (!container->plan->init)
+        return true;
+    return is_sidecar(container->plan) ? container->lets_go_on : container->state == CONTAINER_TERMINATED && !container->exit_code;
 }

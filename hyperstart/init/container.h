@@ -3,6 +3,7 @@
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
+#include "probe.h"
 #include "process.h"
 #include "stream.h"
 
@@ -26,13 +27,28 @@ struct container {
     struct stream output[2];
     int held_stdin; /* the end of a pipe that nobody writes to, when the plan wants stdin open; -1 */
 
+    struct probe probes[PROBE_KINDS];
+    struct action hook; /* postStart or preStop */
+    bool passed;        /* its startup probe has succeeded, or it has none */
+    bool ready;         /* its readiness probe says so, or it has none */
+    bool told_ready;    /* what the log says */
+    bool unhealthy;     /* it is being ended because a probe failed */
+    bool lets_go_on;    /* a sidecar that has come so far that those which follow it may start */
+
     bool started, ended; /* ever */
     int start_code;      /* of a start that failed */
     int exit_code, signal;
     uint64_t started_at, finished_at; /* nanoseconds since 1970 */
-    uint64_t running_since;           /* monotonic milliseconds */
+    struct {
+        const char *reason;
+        char message[sizeof(struct error)];
+        uint64_t started_at;
+    } last;                 /* of its last end */
+    uint64_t running_since; /* monotonic milliseconds */
     unsigned restarts;
-    uint64_t back_off; /* milliseconds, the next one */
+    uint64_t back_off;   /* milliseconds, the next one */
+    bool stopping, told; /* it is to end; it was sent its stop signal */
+    uint64_t kill_at;    /* monotonic milliseconds */
     struct timer timer;
 };
 
@@ -42,12 +58,26 @@ void container_start(struct container *container, const struct launch_plan *plan
 void container_reaped(struct container *container, int wait_status);
 /* Takes a container that is ENDING to its end, once nothing of it is left. */
 void container_settle(struct container *container);
-/* For good. A grace period of -1 seconds is the plan's; a second call can only shorten it. */
+bool container_is_ready(const struct container *container);
+/* Logs a change of that. */
+void container_tell_ready(struct container *container);
+/* What those that follow an init container wait for. */
+bool container_lets_go_on(const struct container *container);
+/* Ended for good, without success. */
+bool container_has_failed(const struct container *container);
+
+/* For good. A grace period of -1 seconds is the plan's; a second call can only shorten it (stop.c). */
 void container_stop(struct container *container, int64_t grace_period);
+/* Ends it because of what failed and why, so that it is started anew if it may be. A grace period of -1 seconds is the plan's. */
+void container_replace(struct container *container, const char *what, const char *why, int64_t grace_period);
+/* Goes on with a stop that waited for others. */
+void container_stop_advance(struct container *container);
 
 /* What a container needs of its pod (pod.c). */
 void pod_container_changed(void);
 void pod_container_start(struct container *container);
 bool pod_is_stopping(void);
+/* Whether it is this container's turn to be told to end. */
+bool pod_may_end(const struct container *container);
 
 #endif

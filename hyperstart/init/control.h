@@ -29,7 +29,7 @@
 #define STDIN_CREDIT 65536
 
 /* EXEC */
-#define EXEC_CONTAINER 1 /* text; absent: the pod's first container */
+#define EXEC_CONTAINER 1 /* text; absent: the pod's first that is no init container */
 #define EXEC_ARGV 2      /* text + ! */
 #define EXEC_ENV 3       /* text + "NAME=value", on top of the container's own */
 #define EXEC_WORKDIR 4   /* text; absent: the container's own */
@@ -40,6 +40,7 @@
 #define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
 #define STATUS_MESSAGE 2   /* text */
 #define STATUS_CONTAINER 3 /* fields +, in the plan's order */
+#define STATUS_REASON 4    /* text: "DeadlineExceeded" */
 
 /* STATUS: container */
 #define STATUS_CONTAINER_NAME 1          /* text ! */
@@ -52,6 +53,12 @@
 #define STATUS_CONTAINER_RESTART_COUNT 8 /* number ! */
 #define STATUS_CONTAINER_STARTED_AT 9    /* number: nanoseconds since 1970, of the last start */
 #define STATUS_CONTAINER_FINISHED_AT 10  /* number: nanoseconds since 1970, of the last end */
+#define STATUS_CONTAINER_READY 11        /* flag: its readiness probe says so, or it has none; of an init container: it has succeeded */
+#define STATUS_CONTAINER_STARTED 12      /* flag: it runs, and its startup probe has succeeded, or it has none */
+
+#define STATUS_CONTAINER_LAST_REASON 13     /* text, of the last end */
+#define STATUS_CONTAINER_LAST_MESSAGE 14    /* text, of the last end */
+#define STATUS_CONTAINER_LAST_STARTED_AT 15 /* number: nanoseconds since 1970, of the start before the last end */
 
 /* EXIT */
 #define EXIT_CODE 1   /* number ! 0-255; 128 + signal when a signal ended it */

@@ -160,7 +160,7 @@ static const struct rule *find_rule(const struct form *form, uint16_t tag) {
     return NULL;
 }
 
-#define MAX_RULES 32
+#define MAX_RULES 48
 
 int form_parse(const struct form *form, uint8_t *data, size_t size, void *target, struct arena *arena, struct error *error) {
     size_t counts[MAX_RULES] = {0}, filled[MAX_RULES] = {0};

@@ -57,6 +57,9 @@ struct rule {
     const struct form *form;
 };
 
+#define RULE(tag, kind, required, type, member, form) {tag, kind, required, offsetof(struct type, member), #tag, form}
+#define FORM(text, type, rules, defaults, check) {text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check}
+
 struct form {
     const char *name;
     size_t size; /* of the struct that is filled in; it comes zeroed */

@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static const char *group_path(const char *container, const char *file) {
+const char *group_path(const char *container, const char *file) {
     static char path[160];
     /* With a prefix, since the root group has files of its own. */
     snprintf(path, sizeof path, "/sys/fs/cgroup/container.%s/%s", container, file);
@@ -20,7 +21,11 @@ static const char *group_path(const char *container, const char *file) {
 }
 
 int group_create(const char *container, struct error *error) {
-    if (machine.cgroups && mkdir(group_path(container, ""), 0755) < 0 && errno != EEXIST)
+    if (!machine.cgroups)
+        return 0;
+    /* What the kernel has counted in a former life of the container is forgotten. */
+    rmdir(group_path(container, ""));
+    if (mkdir(group_path(container, ""), 0755) < 0 && errno != EEXIST)
         return fail_errno(error, "cgroup of %s", container);
     return 0;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* The path of a file of a container's cgroup, until the next call. */
+const char *group_path(const char *container, const char *file);
 int group_create(const char *container, struct error *error);
 /* By a process for itself. */
 int group_enter(const char *container);

@@ -6,9 +6,6 @@
 
 #include <string.h>
 
-#define RULE(tag, kind, required, type, member, form) {tag, kind, required, offsetof(struct type, member), #tag, form}
-#define FORM(text, type, rules, defaults, check) {text, sizeof(struct type), rules, sizeof rules / sizeof *rules, false, defaults, check}
-
 #define MAX_CAPABILITY 63
 #define MAX_SIGNAL 64
 #define MAX_GRACE_PERIOD (365 * 24 * 3600)
@@ -47,6 +44,23 @@ static int check_interface(void *target, struct error *error) {
     return 0;
 }
 
+/* Paths are resolved within their root anyway; a plan that tries to leave it is a mistake worth a word. */
+static bool has_dot_dot(const char *path) {
+    for (size_t length; *path; path += length + (path[length] == '/')) {
+        length = strcspn(path, "/");
+        if (length == 2 && !strncmp(path, "..", 2))
+            return true;
+    }
+    return false;
+}
+
+static int check_file(void *target, struct error *error) {
+    struct file_plan *file = target;
+    if (!file->path[0] || file->path[0] == '/' || has_dot_dot(file->path))
+        return fail(error, "file: \"%.80s\" is not a relative path", file->path);
+    return file->mode > 0777 ? fail(error, "file %.80s: the mode is out of range", file->path) : 0;
+}
+
 static int check_volume(void *target, struct error *error) {
     static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", NULL};
     struct volume_plan *volume = target;
@@ -56,17 +70,11 @@ static int check_volume(void *target, struct error *error) {
     if (kind < 0)
         return -1;
     volume->kind = (enum volume_kind)kind;
+    if (volume->group >= UINT32_MAX)
+        return fail(error, "volume %s: the group is out of range", volume->name);
+    if (volume->files.count && volume->kind != VOLUME_TMPFS)
+        return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
     return 0;
-}
-
-/* Paths are resolved within their root anyway; a plan that tries to leave it is a mistake worth a word. */
-static bool has_dot_dot(const char *path) {
-    for (size_t length; *path; path += length + (path[length] == '/')) {
-        length = strcspn(path, "/");
-        if (length == 2 && !strncmp(path, "..", 2))
-            return true;
-    }
-    return false;
 }
 
 static void default_mount(void *target) { ((struct mount_plan *)target)->subpath = ""; }
@@ -114,6 +122,10 @@ static int check_container(void *target, struct error *error) {
         return fail(error, "container %s: the stop signal is out of range", name);
     if (container->grace_period > MAX_GRACE_PERIOD)
         return fail(error, "container %s: the grace period is out of range", name);
+    if (container->startup_probe.count > 1 || container->liveness_probe.count > 1 || container->readiness_probe.count > 1)
+        return fail(error, "container %s: there are two probes of one kind", name);
+    if (container->post_start.count > 1 || container->pre_stop.count > 1)
+        return fail(error, "container %s: there are two hooks of one kind", name);
     int policy = one_of(container->restart_policy_text, policies, "restart policy", error);
     if (policy < 0)
         return -1;
@@ -137,6 +149,11 @@ static int check_plan(void *target, struct error *error) {
     struct launch_plan *plan = target;
     if (!is_name(plan->hostname, 64))
         return fail(error, "plan: \"%.80s\" is not a host name", plan->hostname);
+    for (size_t index = 0; index < plan->sysctls.count; index++) {
+        const char *setting = plan->sysctls.items[index];
+        if (setting[0] == '/' || !strchr(setting, '=') || has_dot_dot(setting))
+            return fail(error, "plan: \"%.80s\" is not a sysctl", setting);
+    }
     for (size_t index = 0; index < plan->volumes.count; index++)
         for (size_t other = 0; other < index; other++)
             if (!strcmp(plan->volumes.items[index].name, plan->volumes.items[other].name))
@@ -146,11 +163,19 @@ static int check_plan(void *target, struct error *error) {
         for (size_t other = 0; other < index; other++)
             if (!strcmp(container->name, plan->containers.items[other].name))
                 return fail(error, "plan: two containers are called %s", container->name);
+        if (container->init && index && !plan->containers.items[index - 1].init)
+            return fail(error, "plan: the init container %s stands behind others", container->name);
         if (link_mounts(plan, container, error) < 0)
             return -1;
     }
+    if (plan->active_deadline > UINT32_MAX)
+        return fail(error, "plan: the deadline is out of range");
+    if (plan->containers.items[plan->containers.count - 1].init)
+        return fail(error, "plan: there are only init containers");
     return 0;
 }
+
+bool is_sidecar(const struct container_plan *container) { return container->init && container->restart_policy == RESTART_ALWAYS; }
 
 static const struct rule interface_rules[] = {
     RULE(INTERFACE_MAC, FIELD_TEXT, true, interface_plan, mac, NULL),
@@ -160,10 +185,17 @@ static const struct rule interface_rules[] = {
 };
 static const struct form interface_form = FORM("interface", interface_plan, interface_rules, NULL, check_interface);
 
+static const struct rule file_rules[] = {
+    RULE(FILE_PATH, FIELD_TEXT, true, file_plan, path, NULL),
+    RULE(FILE_DATA, FIELD_BYTES, false, file_plan, data, NULL),
+    RULE(FILE_MODE, FIELD_NUMBER, true, file_plan, mode, NULL),
+};
+static const struct form file_form = FORM("file", file_plan, file_rules, NULL, check_file);
+
 static const struct rule volume_rules[] = {
-    RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),
-    RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
-    RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),
+    RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),          RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
+    RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),       RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
+    RULE(VOLUME_FILE, FIELD_FORMS, false, volume_plan, files, &file_form),
 };
 static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
 
@@ -192,6 +224,18 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_PRIVILEGED, FIELD_FLAG, false, container_plan, privileged, NULL),
     RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
     RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
+    RULE(CONTAINER_INIT, FIELD_FLAG, false, container_plan, init, NULL),
+    RULE(CONTAINER_STARTUP_PROBE, FIELD_FORMS, false, container_plan, startup_probe, &probe_form),
+    RULE(CONTAINER_LIVENESS_PROBE, FIELD_FORMS, false, container_plan, liveness_probe, &probe_form),
+    RULE(CONTAINER_READINESS_PROBE, FIELD_FORMS, false, container_plan, readiness_probe, &probe_form),
+    RULE(CONTAINER_POST_START, FIELD_FORMS, false, container_plan, post_start, &action_form),
+    RULE(CONTAINER_PRE_STOP, FIELD_FORMS, false, container_plan, pre_stop, &action_form),
+    RULE(CONTAINER_MERGE_GROUPS, FIELD_FLAG, false, container_plan, merge_groups, NULL),
+    RULE(CONTAINER_NON_ROOT, FIELD_FLAG, false, container_plan, non_root, NULL),
+    RULE(CONTAINER_UNMASKED_PROC, FIELD_FLAG, false, container_plan, unmasked_proc, NULL),
+    RULE(CONTAINER_CPU_QUOTA, FIELD_NUMBER, false, container_plan, cpu_quota, NULL),
+    RULE(CONTAINER_CPU_WEIGHT, FIELD_NUMBER, false, container_plan, cpu_weight, NULL),
+    RULE(CONTAINER_MEMORY_LIMIT, FIELD_NUMBER, false, container_plan, memory_limit, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 
@@ -203,6 +247,8 @@ static const struct rule plan_rules[] = {
     RULE(PLAN_VOLUME, FIELD_FORMS, false, launch_plan, volumes, &volume_form),
     RULE(PLAN_CONTAINER, FIELD_FORMS, true, launch_plan, containers, &container_form),
     RULE(PLAN_SCRATCH, FIELD_FLAG, true, launch_plan, scratch, NULL),
+    RULE(PLAN_ACTIVE_DEADLINE, FIELD_NUMBER, false, launch_plan, active_deadline, NULL),
+    RULE(PLAN_SYSCTL, FIELD_TEXTS, false, launch_plan, sysctls, NULL),
 };
 static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);
 

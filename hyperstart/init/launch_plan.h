@@ -3,7 +3,7 @@
 #ifndef LAUNCH_PLAN_H
 #define LAUNCH_PLAN_H
 
-#include "fields.h"
+#include "life_plan.h"
 
 struct interface_plan {
     char *mac;
@@ -11,12 +11,23 @@ struct interface_plan {
     uint64_t mtu; /* 0: the device's own */
 };
 
+struct file_plan {
+    char *path; /* relative, without .. */
+    struct bytes data;
+    uint64_t mode;
+};
+
 enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
 
 struct volume_plan {
     char *name, *kind_text;
     enum volume_kind kind;
-    uint64_t size; /* 0: the kernel's default */
+    uint64_t size;  /* 0: the kernel's default */
+    uint64_t group; /* 0: none */
+    struct {
+        struct file_plan *items;
+        size_t count;
+    } files;
 };
 
 struct mount_plan {
@@ -32,7 +43,8 @@ struct container_plan {
     struct texts argv, env;
     char *workdir, *user;
     struct numbers additional_groups;
-    uint64_t stop_signal, grace_period; /* the latter in seconds */
+    uint64_t stop_signal, grace_period;           /* the latter in seconds */
+    uint64_t cpu_quota, cpu_weight, memory_limit; /* microseconds in 100000, 1 to 10000, bytes; 0: none */
     char *restart_policy_text;
     enum restart_policy restart_policy;
     struct {
@@ -40,7 +52,10 @@ struct container_plan {
         size_t count;
     } mounts;
     struct numbers capabilities;
-    bool readonly_rootfs, no_new_privileges, privileged, tty, open_stdin;
+    bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
+    bool init;
+    struct probe_plans startup_probe, liveness_probe, readiness_probe;
+    struct action_plans post_start, pre_stop;
 };
 
 struct launch_plan {
@@ -59,7 +74,12 @@ struct launch_plan {
         size_t count;
     } containers;
     bool scratch;
+    uint64_t active_deadline; /* seconds; 0: none */
+    struct texts sysctls;     /* "path=value" */
 };
+
+/* An init container that goes on beside those that follow it. */
+bool is_sidecar(const struct container_plan *container);
 
 /* The size of the body that `header` (PLAN_HEADER_SIZE bytes) announces. */
 int plan_body_size(const uint8_t *header, size_t *size, struct error *error);

@@ -27,13 +27,15 @@
 #define PLAN_MAX_SIZE 16777216
 
 /* plan */
-#define PLAN_HOSTNAME 1    /* text ! */
-#define PLAN_HOSTS 2       /* bytes: /etc/hosts */
-#define PLAN_RESOLV_CONF 3 /* bytes: /etc/resolv.conf */
-#define PLAN_INTERFACE 4   /* fields + */
-#define PLAN_VOLUME 5      /* fields + */
-#define PLAN_CONTAINER 6   /* fields + ! */
-#define PLAN_SCRATCH 7     /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
+#define PLAN_HOSTNAME 1        /* text ! */
+#define PLAN_HOSTS 2           /* bytes: /etc/hosts */
+#define PLAN_RESOLV_CONF 3     /* bytes: /etc/resolv.conf */
+#define PLAN_INTERFACE 4       /* fields + */
+#define PLAN_VOLUME 5          /* fields + */
+#define PLAN_CONTAINER 6       /* fields + ! */
+#define PLAN_SCRATCH 7         /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
+#define PLAN_ACTIVE_DEADLINE 8 /* number of seconds that the pod may take in all; absent: for ever */
+#define PLAN_SYSCTL 20         /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
 
 /* interface */
 #define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */
@@ -42,9 +44,16 @@
 #define INTERFACE_MTU 4     /* number; absent: the device's own */
 
 /* volume */
-#define VOLUME_NAME 1 /* text ! */
-#define VOLUME_KIND 2 /* text ! "scratch" or "tmpfs" */
-#define VOLUME_SIZE 3 /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_NAME 1   /* text ! */
+#define VOLUME_KIND 2   /* text ! "scratch" or "tmpfs" */
+#define VOLUME_SIZE 3   /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_GROUP 10 /* number: the group that the volume belongs to, and new files in it */
+#define VOLUME_FILE 11  /* fields + of a tmpfs: what it holds from the start */
+
+/* file */
+#define FILE_PATH 1 /* text ! a relative path */
+#define FILE_DATA 2 /* bytes */
+#define FILE_MODE 3 /* number ! permission bits */
 
 /* container */
 #define CONTAINER_NAME 1               /* text ! */
@@ -64,6 +73,35 @@
 #define CONTAINER_PRIVILEGED 15        /* flag: all capabilities, nothing of /proc and /sys masked */
 #define CONTAINER_TTY 16               /* flag */
 #define CONTAINER_STDIN 17             /* flag: stdin stays open instead of being /dev/null */
+#define CONTAINER_INIT 18              /* flag: before all that follow; with "Always" beside them from then on, and ended after them (a sidecar) */
+#define CONTAINER_STARTUP_PROBE 19     /* fields: probe */
+#define CONTAINER_LIVENESS_PROBE 20    /* fields: probe */
+#define CONTAINER_READINESS_PROBE 21   /* fields: probe */
+#define CONTAINER_POST_START 22        /* fields: action, not "tcp"; the container counts as started when it has succeeded */
+#define CONTAINER_PRE_STOP 23          /* fields: action, not "tcp"; before the stop signal, within the grace period */
+#define CONTAINER_MERGE_GROUPS 30      /* flag: the groups of the user in the image are added where its group is given, too */
+#define CONTAINER_NON_ROOT 31          /* flag: not started as uid 0 */
+#define CONTAINER_UNMASKED_PROC 32     /* flag: nothing of /proc masked */
+#define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
+#define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
+#define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
+
+/* probe */
+#define PROBE_ACTION 1            /* fields ! not "sleep" */
+#define PROBE_INITIAL_DELAY 2     /* number of seconds since the start of the container */
+#define PROBE_PERIOD 3            /* number of seconds ! */
+#define PROBE_TIMEOUT 4           /* number of seconds ! */
+#define PROBE_SUCCESS_THRESHOLD 5 /* number ! */
+#define PROBE_FAILURE_THRESHOLD 6 /* number ! */
+#define PROBE_GRACE_PERIOD 7      /* number of seconds; absent: the container's */
+
+/* action */
+#define ACTION_KIND 1    /* text ! "exec", "tcp", "http", "sleep" */
+#define ACTION_ARGV 2    /* text + exec */
+#define ACTION_ADDRESS 3 /* text, tcp and http */
+#define ACTION_PORT 4    /* number, tcp and http */
+#define ACTION_REQUEST 5 /* bytes, http: what is sent; an answer of 200 to 399 is success */
+#define ACTION_SECONDS 6 /* number, sleep */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

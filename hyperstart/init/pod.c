@@ -9,6 +9,7 @@
 #include "plan.h"
 #include "rootfs.h"
 #include "scratch.h"
+#include "sysctl.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@
 struct pod pod;
 static struct arena plan_memory;
 static bool *interfaces_ready;
-static bool storage_ready, all_started;
+static bool storage_ready, all_started, may_progress;
 
 static void set_message(const char *text) {
     if (!strcmp(pod.message, text))
@@ -49,6 +50,15 @@ static int read_exactly(int fd, uint8_t *data, size_t size) {
     return 0;
 }
 
+static void deadline_passed(struct timer *timer) {
+    (void)timer;
+    if (pod_is_stopping())
+        return;
+    pod.overdue = true;
+    set_message("Pod was active on the node longer than the specified deadline");
+    pod_stop("deadline", -1);
+}
+
 int pod_load(const char *path, struct error *error) {
     uint8_t header[PLAN_HEADER_SIZE];
     size_t size;
@@ -69,6 +79,9 @@ int pod_load(const char *path, struct error *error) {
     for (size_t index = 0; index < pod.plan.containers.count; index++)
         container_init(&pod.containers[index], &pod.plan.containers.items[index]);
     pod.planned = true;
+    static struct timer deadline;
+    if (pod.plan.active_deadline)
+        timer_set(&deadline, pod.plan.active_deadline * 1000, deadline_passed);
     pod.changes++;
     return 0;
 }
@@ -116,7 +129,7 @@ static int prepare_storage(struct error *error) {
         return fail_errno(error, "mounting a tmpfs for the writable layers");
     }
     scratch_tidy(&pod.plan);
-    if (volumes_prepare(&pod.plan, error) < 0 || machine_prepare_skeleton(error) < 0)
+    if (sysctls_set(&pod.plan, error) < 0 || volumes_prepare(&pod.plan, error) < 0 || machine_prepare_skeleton(error) < 0)
         return -1;
     storage_ready = true;
     return 0;
@@ -142,16 +155,18 @@ void pod_progress(void) {
         result = prepare_storage(&error);
     for (size_t index = 0; result == 0 && index < pod.plan.containers.count; index++) {
         struct container *container = &pod.containers[index];
-        if (container->state != CONTAINER_WAITING || container->ended)
-            continue;
-        struct error missing = {""};
-        result = prepare_image(container->plan, &missing);
-        if (result == 0)
-            container_start(container, &pod.plan);
-        else
-            error = missing;
-        if (result > 0) /* the others need not wait for this one's disk */
-            result = 0;
+        if (container->state == CONTAINER_WAITING && !container->ended) {
+            struct error missing = {""};
+            result = prepare_image(container->plan, &missing);
+            if (result == 0)
+                container_start(container, &pod.plan);
+            else
+                error = missing;
+            if (result > 0) /* the others need not wait for this one's disk */
+                result = 0;
+        }
+        if (!container_lets_go_on(container))
+            break;
     }
     if (result < 0)
         pod_break(error.text);
@@ -186,6 +201,16 @@ void pod_stop(const char *cause, int64_t grace_period) {
 
 bool pod_is_stopping(void) { return pod.phase >= POD_STOPPING; }
 
+bool pod_may_end(const struct container *container) {
+    if (!pod_is_stopping() || !is_sidecar(container->plan))
+        return true;
+    /* A sidecar serves those that were started after it. */
+    for (const struct container *other = container + 1; other < pod.containers + pod.plan.containers.count; other++)
+        if (other->state != CONTAINER_TERMINATED)
+            return false;
+    return true;
+}
+
 bool pod_is_over(void) { return pod.phase == POD_SUCCEEDED || pod.phase == POD_FAILED; }
 
 bool pod_is_starting(void) {
@@ -200,6 +225,8 @@ bool pod_reaped(pid_t pid, int wait_status) {
         if (pod.containers[index].pid == pid) {
             container_reaped(&pod.containers[index], wait_status);
             return true;
+        } else if (probes_reaped(&pod.containers[index], pid, wait_status) || action_reaped(&pod.containers[index].hook, pid, wait_status)) {
+            return true;
         }
     return false;
 }
@@ -207,6 +234,7 @@ bool pod_reaped(pid_t pid, int wait_status) {
 void pod_container_changed(void) {
     bool tried = true, started = true;
     pod.changes++;
+    may_progress = true;
     for (size_t index = 0; index < pod.plan.containers.count; index++) {
         started &= pod.containers[index].started;
         tried &= pod.containers[index].started || pod.containers[index].ended;
@@ -227,19 +255,39 @@ static void log_end(const struct container *container) {
     log_event(container->plan->name, "end", "code", code, "signal", signal_text, "restarts", restarts, "reason", container->reason, NULL);
 }
 
+/* What the pod was made for has come to its end: every container but the sidecars, or an init container without which the others cannot start. */
+static bool work_is_done(void) {
+    for (size_t index = 0; index < pod.plan.containers.count; index++) {
+        const struct container *container = &pod.containers[index];
+        if (container->plan->init && container_has_failed(container))
+            return true;
+        if (!is_sidecar(container->plan) && container->state != CONTAINER_TERMINATED)
+            return false;
+    }
+    return true;
+}
+
 void pod_settle(void) {
     size_t count = pod.planned ? pod.plan.containers.count : 0;
-    bool terminated = true, succeeded = pod.planned && !pod.broken;
+    bool terminated = true, succeeded = pod.planned && !pod.broken && !pod.overdue;
     if (pod_is_over())
         return;
-    for (size_t index = 0; index < count; index++) {
+    for (size_t index = 0; index < count; index++)
         container_settle(&pod.containers[index]);
+    while (may_progress) {
+        may_progress = false;
+        pod_progress();
+    }
+    if (pod.planned && !pod_is_stopping() && work_is_done())
+        pod_stop("completed", -1);
+    for (size_t index = count; index-- > 0;)
+        container_stop_advance(&pod.containers[index]);
+    for (size_t index = 0; index < count; index++) {
         terminated &= pod.containers[index].state == CONTAINER_TERMINATED;
-        succeeded &= pod.containers[index].exit_code == 0;
+        succeeded &= pod.containers[index].exit_code == 0 || is_sidecar(pod.containers[index].plan);
     }
     if (!terminated || (!pod.planned && !pod_is_stopping()))
         return;
-    pod_stop("completed", -1);
     for (size_t index = 0; index < count; index++)
         log_end(&pod.containers[index]);
     set_phase(succeeded ? POD_SUCCEEDED : POD_FAILED);
@@ -248,7 +296,7 @@ void pod_settle(void) {
 
 struct container *pod_container(const char *name) {
     for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        if (!name || !strcmp(pod.containers[index].plan->name, name))
+        if (name ? !strcmp(pod.containers[index].plan->name, name) : !pod.containers[index].plan->init)
             return &pod.containers[index];
     return NULL;
 }

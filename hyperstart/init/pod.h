@@ -15,6 +15,7 @@ struct pod {
     char message[sizeof(struct error)];
     unsigned changes; /* counts, so that watchers know */
     bool broken;      /* the plan could not be carried out */
+    bool overdue;     /* its deadline has passed */
 };
 extern struct pod pod;
 

@@ -187,8 +187,13 @@ static int become(const struct launch *launch, int report, struct error *error) 
         put_u64(mount_namespace, own_mount_namespace());
     if (write(report, mount_namespace, sizeof mount_namespace) < 0 || entered < 0)
         return CODE_SETUP;
-    if (identity_resolve(launch->user, &launch->container->additional_groups, &identity, error) < 0 || take_stdio(launch, &identity, error) < 0 ||
-        enter_workdir(launch->workdir, error) < 0)
+    if (identity_resolve(launch->user, launch->container->merge_groups, &launch->container->additional_groups, &identity, error) < 0)
+        return CODE_SETUP;
+    if (launch->container->non_root && !launch->join && identity.uid == 0) {
+        fail(error, "runs as root, which runAsNonRoot forbids");
+        return CODE_SETUP;
+    }
+    if (take_stdio(launch, &identity, error) < 0 || enter_workdir(launch->workdir, error) < 0)
         return CODE_SETUP;
     char **env = make_env(launch, &identity);
     if (!env || take_identity(launch->container, &identity, error) < 0)

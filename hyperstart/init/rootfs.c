@@ -79,7 +79,8 @@ static int mount_kernel(const struct container_plan *container, int root, struct
     if (proc < 0 || sys < 0)
         return fail_errno(error, "making /proc and /sys");
     if (!container->privileged) {
-        if (clone_at(state_path("skeleton/proc"), proc) < 0 || clone_at(state_path("skeleton/sys"), sys) < 0)
+        bool masked = !container->unmasked_proc;
+        if ((masked ? clone_at(state_path("skeleton/proc"), proc) : mount_at(proc, "proc", QUIET, NULL)) < 0 || clone_at(state_path("skeleton/sys"), sys) < 0)
             return fail_errno(error, "mounting /proc and /sys");
         return 0;
     }

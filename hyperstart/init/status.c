@@ -21,10 +21,18 @@ static void write_container(struct writer *writer, const struct container *conta
     if (container->ended && container->signal)
         write_number(writer, STATUS_CONTAINER_SIGNAL, (uint64_t)container->signal);
     write_number(writer, STATUS_CONTAINER_RESTART_COUNT, container->restarts);
-    if (container->started)
+    if (container->started_at)
         write_number(writer, STATUS_CONTAINER_STARTED_AT, container->started_at);
     if (container->ended)
         write_number(writer, STATUS_CONTAINER_FINISHED_AT, container->finished_at);
+    if (container->ended) {
+        write_text(writer, STATUS_CONTAINER_LAST_REASON, container->last.reason);
+        write_text(writer, STATUS_CONTAINER_LAST_MESSAGE, container->last.message);
+    }
+    if (container->ended && container->last.started_at)
+        write_number(writer, STATUS_CONTAINER_LAST_STARTED_AT, container->last.started_at);
+    write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container));
+    write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed);
     write_end(writer, begin);
 }
 
@@ -33,6 +41,7 @@ void pod_status(struct writer *writer) {
         [POD_PENDING] = "Pending", [POD_RUNNING] = "Running", [POD_STOPPING] = "Stopping", [POD_SUCCEEDED] = "Succeeded", [POD_FAILED] = "Failed"};
     write_text(writer, STATUS_PHASE, phases[pod.phase]);
     write_text(writer, STATUS_MESSAGE, pod.message);
+    write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
     for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
         write_container(writer, &pod.containers[index]);
 }

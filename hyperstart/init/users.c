@@ -100,7 +100,7 @@ static int find_groups(const char *wanted, const char *user, struct identity *id
     return 0;
 }
 
-int identity_resolve(const char *user, const struct numbers *additional_groups, struct identity *identity, struct error *error) {
+int identity_resolve(const char *user, bool merge_groups, const struct numbers *additional_groups, struct identity *identity, struct error *error) {
     char wanted[256], name[256] = "";
     if ((size_t)snprintf(wanted, sizeof wanted, "%s", user) >= sizeof wanted)
         return fail(error, "user: too long");
@@ -110,12 +110,11 @@ int identity_resolve(const char *user, const struct numbers *additional_groups, 
     *identity = (struct identity){.uid = 0};
     if (find_user(*wanted ? wanted : "0", identity, name, error) < 0)
         return -1;
-    if (group && *group) {
-        if (find_groups(group, NULL, identity, error) < 0)
-            return -1;
-    } else if (*name && find_groups(NULL, name, identity, error) < 0) {
+    bool given = group && *group;
+    if (given && find_groups(group, NULL, identity, error) < 0)
         return -1;
-    }
+    if (*name && (!given || merge_groups) && find_groups(NULL, name, identity, error) < 0)
+        return -1;
     for (size_t index = 0; index < additional_groups->count; index++)
         add_group(identity, (int64_t)additional_groups->items[index]);
     if (!identity->home[0])

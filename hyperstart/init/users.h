@@ -17,7 +17,8 @@ struct identity {
     char home[256];
 };
 
-/* `user`: "", "uid", "name", "uid:gid", "name:group". The groups of a name are added when no group is asked for, as container engines do. */
-int identity_resolve(const char *user, const struct numbers *additional_groups, struct identity *identity, struct error *error);
+/* `user`: "", "uid", "name", "uid:gid", "name:group". The groups of a name are added when no group is asked for, as container engines do, or, with
+ * `merge_groups`, always. */
+int identity_resolve(const char *user, bool merge_groups, const struct numbers *additional_groups, struct identity *identity, struct error *error);
 
 #endif

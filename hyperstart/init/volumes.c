@@ -5,6 +5,7 @@
 #include "files.h"
 #include "machine.h"
 #include "syscalls.h"
+#include "volume_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -42,6 +43,13 @@ int volumes_prepare(const struct launch_plan *plan, struct error *error) {
         } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
             return fail_errno(error, "volume %s", volume->name);
         }
+        if (volume->group &&
+            (fchownat(directory, entry_name(volume), (uid_t)-1, (gid_t)volume->group, 0) < 0 || fchmodat(directory, entry_name(volume), S_ISGID | 0777, 0) < 0))
+            return fail_errno(error, "volume %s", volume->name);
+        char root[PATH_MAX];
+        snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
+        if (volume_files_write(volume, root, error) < 0)
+            return -1;
     }
     return 0;
 }

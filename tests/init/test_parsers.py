@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._frames import Decoder, Frame, encode
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, Volume
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,16 @@ PLAN = LaunchPlan(
                 Mount("mem", "/m", copy_up=True),
             ),
         ),
+        Container(
+            "probed",
+            "dir:/probed",
+            ("app",),
+            startup_probe=Probe(Action("exec", ("true",)), 1, 2, 3, 4, 5, 6),
+            liveness_probe=Probe(Action("http", address="10.0.2.15", port=80, request=b"GET /")),
+            readiness_probe=Probe(Action("tcp", address="::1", port=1)),
+            post_start=Action("exec", ("true",)),
+            pre_stop=Action("sleep", seconds=0),
+        ),
         Container("log", "dir:/log", ("log",), capabilities=(0,), restart_policy="OnFailure", tty=True),
     ),
 )
@@ -51,7 +62,7 @@ PLAN = LaunchPlan(
 def parse(tmp_path_factory: pytest.TempPathFactory) -> Parse:
     """Give inputs to the parser of plans or of frames; a line of answer for each."""
     binary = tmp_path_factory.mktemp("parse") / "parse"
-    sources = [Path(__file__).with_name("parse.c"), *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "address"))]
+    sources = [Path(__file__).with_name("parse.c"), *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "life_plan", "address"))]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run([os.environ.get("CC", "cc"), *flags, "-I", SOURCES, "-o", binary, *sources], check=True)
 
@@ -75,7 +86,7 @@ def test_a_plan_cut_off_at_every_byte(parse: Parse) -> None:
     answers = parse("plan", [disk(body[:size]) for size in range(len(body))])
     # Between two fields only a required one can be missed, and the last one is.
     assert "ok" not in answers
-    assert all(answer.startswith(("plan: ", "container: ", "interface", "volume: ", "mount")) for answer in answers), set(answers)
+    assert all(answer.startswith(("plan: ", "container", "interface", "volume: ", "mount", "probe: ", "action: ")) for answer in answers), set(answers)
     assert set(parse("plan", [disk(body)[:size] for size in range(24 + len(body))])) == {"shorter than a header", "shorter than it says"}
 
 

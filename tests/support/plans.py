@@ -24,7 +24,7 @@ def body_of(plan: LaunchPlan) -> bytes:
 
 
 def _fields(members: st.SearchStrategy[bytes], most: int) -> st.SearchStrategy[bytes]:
-    return st.lists(st.tuples(st.integers(0, 18), members), max_size=most).map(lambda pairs: b"".join(field(*pair) for pair in pairs))
+    return st.lists(st.tuples(st.integers(0, 40), members), max_size=most).map(lambda pairs: b"".join(field(*pair) for pair in pairs))
 
 
 _NUMBERS = st.one_of(st.integers(0, 3), st.integers(0, 2**64 - 1)).map(NUMBER.encode)

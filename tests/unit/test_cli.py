@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
 from hyperstart import _ansible, api, cli
+from hyperstart._output import manifests_text
 from hyperstart.errors import HostFailure
 
 POD = {
@@ -120,6 +123,89 @@ def test_run_takes_manifests_from_files_and_standard_input(stage: Stage, tmp_pat
     assert stage.variables["pod_conflict"] == "converge"
 
 
+PODFILE = '{\n\t"id": "web",\n\t"containers": [{"image": "nginx", "command": ["echo", "a\\nb"]}]}'
+COMPOSE = "services: {web: {image: 'nginx:${CONVERT_TAG}', restart: always, healthcheck: {test: 'true'}}}"
+
+
+def test_run_takes_podfiles_and_compose_files(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVERT_TAG", "7")
+    directory = tmp_path / "My Shop"
+    directory.mkdir()
+    (directory / "compose.yaml").write_text("services: {web: {image: 'nginx:${CONVERT_TAG}'}}")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PODFILE))
+    assert hyper(["run", "-f", str(directory / "compose.yaml"), "-f", "-"]) == 0
+    assert [(pod["metadata"]["name"], pod["spec"]["containers"][0]["image"]) for pod in stage.variables["pods"]] == [("my-shop", "nginx:7"), ("web", "nginx")]
+
+
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {A: b}\n---\n"
+
+
+@pytest.mark.parametrize("options", ["", "--rm -i kvm1, --json"])
+def test_run_takes_what_stands_beside_a_pod(stage: Stage, tmp_path: Path, options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pod.yaml").write_text(f"{CONFIG_MAP}apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, image: a}}]}}\n")
+    hyper(["run", *options.split(), "-f", str(tmp_path / "pod.yaml")])
+    assert [manifest["kind"] for manifest in stage.variables["pods"]] == ["ConfigMap", "Pod"]
+    assert "settings" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("kind: Pod\n", "metadata: is required"), ("kind: Pod\nmetadata: {name: a}\nspec: x\n", "apiVersion: is required")]
+)
+def test_run_refuses_a_pod_that_lacks_its_parts(stage: Stage, tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pod.yaml").write_text(text)
+    for options in ([], ["--rm"]):
+        assert hyper(["run", *options, "-f", str(tmp_path / "pod.yaml")]) == 2
+        assert message in capsys.readouterr().err
+    assert stage.calls == []
+
+
+def test_convert_prints_manifests(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CONVERT_TAG", "7")
+    (tmp_path / "compose.yaml").write_text(f"name: shop\n{COMPOSE}")
+    (tmp_path / "own").write_text("mine")
+    (tmp_path / "web.pod").write_text(
+        json.dumps(
+            {
+                "id": "web",
+                "containers": [{"name": "a", "image": "a", "files": [{"path": "/own", "filename": "own"}]}],
+                "files": [{"name": "own", "uri": (tmp_path / "own").as_uri()}],
+            }
+        )
+    )
+    assert hyper(["convert", str(tmp_path / "compose.yaml")]) == 0
+    converted = yaml.safe_load(capsys.readouterr().out)
+    assert (converted["metadata"]["name"], converted["spec"]["containers"][0]["image"]) == ("shop", "nginx:7")
+    assert hyper(["convert", "--json", str(tmp_path / "web.pod")]) == 0
+    config_map, pod = json.loads(capsys.readouterr().out)
+    assert (config_map["kind"], config_map["data"], pod["kind"]) == ("ConfigMap", {"own": "mine"}, "Pod")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PODFILE))
+    assert hyper("convert -") == 0
+    assert yaml.safe_load(capsys.readouterr().out)["spec"]["containers"][0]["args"] == ["echo", "a\nb"]
+    assert stage.calls == []
+
+
+def test_converted_yaml_repeats_what_its_fields_share() -> None:
+    shared = {"command": ["true"]}
+    assert manifests_text([{"a": shared, "b": shared}, {"c": 1}]) == "a:\n  command:\n  - 'true'\nb:\n  command:\n  - 'true'\n---\nc: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: Deployment\n", "the kind is Deployment"),
+        ("", "there is no pod in it"),
+        ("services: {web: {build: .}}", "services.web.build: not supported: images are not built here"),
+        ("{id: web, containers: [{image: a}], files: [{name: f, uri: 'file:///nowhere'}]}", "files[0].uri: file:///nowhere cannot be fetched: "),
+        ("{id: web, containers: [{image: a}], files: [{name: f, uri: 'ftp://a/b'}]}", "files[0].uri: ftp://a/b is none of http, https and file:///"),
+    ],
+)
+def test_convert_refuses_what_a_manifest_cannot_say(stage: Stage, tmp_path: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text(text)
+    assert hyper(["convert", str(tmp_path / "file")]) == 2
+    assert message in capsys.readouterr().err
+    assert stage.calls == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -143,6 +229,8 @@ def test_run_takes_manifests_from_files_and_standard_input(stage: Stage, tmp_pat
         ("exec web --nonsense -- ps", "nonsense"),
         ("stop", "required: POD"),
         ("pull", "required: IMAGE"),
+        ("convert", "required: FILE"),
+        ("convert /nowhere.yaml", "/nowhere.yaml: cannot be read: no such file or directory"),
         ("nonsense", "invalid choice"),
     ],
 )
@@ -329,7 +417,7 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
     assert stage.variables == {"pod_names": ["web"], "pod_grace_period": 0}
 
 
-@pytest.mark.parametrize("words", ["", "run", "list", "logs", "exec", "stop", "start", "restart", "rm", "images", "pull", "info", "prepare"])
+@pytest.mark.parametrize("words", ["", "run", "list", "logs", "exec", "stop", "start", "restart", "rm", "images", "pull", "convert", "info", "prepare"])
 def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert hyper(f"{words} --help") == 0
     assert f"examples:\n  hyper {words}" in capsys.readouterr().out

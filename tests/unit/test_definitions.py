@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
-from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_env
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions, forms
 from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadDefinition
 
 
@@ -24,6 +25,8 @@ from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadD
         ("oci-archive:/tmp/web.tar", "web"),
         ("oci-archive:/tmp/web.tar:tag", "web"),
         ("docker-archive:shop.tar", "shop"),
+        ("aci:/srv/images/web.aci", "web"),
+        ("aci:web.aci", "web"),
         ("oci:/var/images/log:latest", "log"),
         ("3scale", "3scale"),
         ("a" * 80, "a" * 63),
@@ -131,7 +134,7 @@ def test_a_whole_pod_from_words_is_a_manifest_that_hosts_take() -> None:
 def test_words_reach_the_container_as_they_were_typed(word: str) -> None:
     container = definitions.pod_manifest(name="job", images=["a"], command=[word], env={"A": word})["spec"]["containers"][0]
     known = {"A": "other", "date": "other"}
-    assert (_manifest.expand(container["args"][0], known), _manifest.expand(container["env"][0]["value"], known)) == (word, word)
+    assert (_manifest_env.expand(container["args"][0], known), _manifest_env.expand(container["env"][0]["value"], known)) == (word, word)
 
 
 def test_a_command_takes_the_place_of_the_images_own_arguments() -> None:
@@ -157,18 +160,57 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{nam
 
 
 def test_a_file_may_hold_several_pods_and_empty_documents() -> None:
-    manifests = definitions.load_manifests("---\n" + POD % "one" + "---\n---\n" + POD % "two" + "---\n", where="pods.yaml")
+    manifests = forms.load_manifests("---\n" + POD % "one" + "---\n---\n" + POD % "two" + "---\n", where="pods.yaml")
     assert [manifest["metadata"]["name"] for manifest in manifests] == ["one", "two"]
 
 
 def test_a_date_in_a_file_is_text_as_in_kubernetes() -> None:
     text = "kind: Pod\nmetadata: {name: a, annotations: {day: 2024-01-01}}\n"
-    assert definitions.load_manifests(text, where="pod.yaml")[0]["metadata"]["annotations"] == {"day": "2024-01-01"}
+    assert forms.load_manifests(text, where="pod.yaml")[0]["metadata"]["annotations"] == {"day": "2024-01-01"}
+
+
+def test_json_may_have_tabs() -> None:
+    text = '{\n\t"kind": "Pod",\n\t"metadata": {"name": "a"}\n}'
+    assert forms.load_manifests(text, where="pod.json") == [{"kind": "Pod", "metadata": {"name": "a"}}]
+
+
+def test_a_port_mapping_in_a_file_is_no_number_in_base_60() -> None:
+    (manifest,) = forms.load_manifests("kind: Pod\nspec: [3000:22, 1:30.5, 0x10, 1.5, -1]\n", where="pod.yaml")
+    assert manifest["spec"] == ["3000:22", "1:30.5", 16, 1.5, -1]
+
+
+@pytest.mark.parametrize(
+    ("document", "form"),
+    [
+        ({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []}}, "manifest"),
+        ({"kind": "Pod", "containers": []}, "manifest"),
+        ({"id": "web", "containers": [], "services": []}, "podfile"),
+        ({"Containers": []}, "podfile"),
+        ({"services": {"web": {}}}, "compose"),
+        ({"name": "web", "services": {"containers": {}}}, "compose"),
+        ({}, "manifest"),
+        ([], "manifest"),
+    ],
+)
+def test_the_form_of_a_document_is_told_by_its_fields(document: object, form: str) -> None:
+    assert forms.form_of(document) == form
+
+
+def test_a_file_may_hold_documents_of_several_forms() -> None:
+    text = POD % "one" + "---\n{id: two, containers: [{image: a}]}\n---\n{name: three, services: {a: {image: a}}}\n"
+    assert [manifest["metadata"]["name"] for manifest in forms.load_manifests(text, where="pods.yaml")] == ["one", "two", "three"]
+
+
+def test_what_is_wrong_in_one_of_several_documents_is_told_with_its_number() -> None:
+    with pytest.raises(HyperError, match=r"^pods\.yaml, document 2, containers\[0\]\.image: is required$"):
+        forms.load_manifests(POD % "one" + "---\n{id: two, containers: [{}]}\n", where="pods.yaml")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('{"kind": "Pod", "kind": "Pod"}', "pod.yaml: neither JSON, the key kind stands twice, nor YAML"),
+        ('{"kind": "Pod", "spec": {"a": NaN}}\n\t', "pod.yaml: neither JSON, NaN is not a number, nor YAML"),
         ("", "there is no Pod in it"),
         ("a: [", "not YAML"),
         ("a: 1\na: 2\n", "the key a stands twice"),
@@ -181,7 +223,7 @@ def test_a_date_in_a_file_is_text_as_in_kubernetes() -> None:
 )
 def test_a_file_without_pods_is_refused(text: str, message: str) -> None:
     with pytest.raises(BadDefinition, match=message) as caught:
-        definitions.load_manifests(text, where="pod.yaml")
+        forms.load_manifests(text, where="pod.yaml")
     assert caught.value.where is not None
     assert caught.value.where.startswith("pod.yaml")
 

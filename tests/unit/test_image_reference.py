@@ -30,6 +30,7 @@ DIGEST = "sha256:" + "a1" * 32
         ("oci:/srv/images:web", "oci:/srv/images:web", "oci:/srv/images:web"),
         ("oci-archive:/srv/web.tar", "oci-archive:/srv/web.tar", "oci-archive:/srv/web.tar"),
         ("docker-archive:/srv/web.tar:web:1", "docker-archive:/srv/web.tar:web:1", "docker-archive:/srv/web.tar:web:1"),
+        ("aci:/srv/web.aci", "aci:/srv/web.aci", "aci:/srv/web.aci"),
     ],
 )
 def test_references_are_completed(text: str, whole: str, skopeo: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _fields, _launch, _tags
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, PlanTooLarge, Volume, decode, encode
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ FULL = LaunchPlan(
     hosts=b"127.0.0.1 localhost\n",
     resolv_conf=b"nameserver 10.0.2.3\n",
     interfaces=(Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2",), 1400), Interface("52:54:00:00:00:02")),
-    volumes=(Volume("data", "scratch"), Volume("cache", "tmpfs", 1 << 20)),
+    volumes=(Volume("data", "scratch", group=70), Volume("cache", "tmpfs", 1 << 20, None, (_launch.File("a/b", b"\0x", 0o400), _launch.File("empty")))),
     containers=(
         Container(
             name="app",
@@ -39,10 +40,24 @@ FULL = LaunchPlan(
             privileged=True,
             tty=True,
             stdin=True,
+            init=True,
+            startup_probe=Probe(Action("exec", ("sh", "-c", "")), 1, 2, 3, 4, 5, 6),
+            liveness_probe=Probe(Action("http", address="10.0.2.15", port=80, request=b"GET / HTTP/1.1\r\n\r\n")),
+            readiness_probe=Probe(Action("tcp", address="::1", port=65535)),
+            post_start=Action("exec", ("true",)),
+            pre_stop=Action("sleep", seconds=0),
+            merge_groups=True,
+            non_root=True,
+            unmasked_proc=True,
+            cpu_quota=50000,
+            cpu_weight=20,
+            memory_limit=1 << 26,
         ),
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),
     scratch=False,
+    active_deadline=600,
+    sysctls=(("net/ipv4/ip_forward", "1"),),
 )
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pod's log: lines, tails, and what is known of a guest that is off."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,8 +140,8 @@ STARTED = events(
     (2, "app", "started pid=3 restarts=0"),
 )
 RUNNING = STARTED + events((2, "-", "running"))
-WEB = ContainerStatus("web", "running", pid=2, started_at=AT + 1)
-APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2)
+WEB = ContainerStatus("web", "running", pid=2, started_at=AT + 1, ready=True, started=True)
+APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, started=True)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,21 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2)
                 "1",
                 AT + 1,
                 "Running",
-                containers=(WEB, ContainerStatus("app", "running", pid=4, exit_code=137, signal=9, restart_count=1, started_at=AT + 4, finished_at=AT + 3)),
+                containers=(
+                    WEB,
+                    replace(
+                        APP, pid=4, exit_code=137, signal=9, restart_count=1, started_at=AT + 4, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2
+                    ),
+                ),
             ),
+        ),
+        (
+            RUNNING + events((3, "app", 'unready started=0 message=""'), (3, "web", 'unready started=1 message="probe failed"'), (4, "web", "ready started=1")),
+            _log.Life("1", AT + 1, "Running", containers=(WEB, replace(APP, ready=False, started=False))),
+        ),
+        (
+            RUNNING + events((3, "web", 'unready started=1 message="probe failed"')),
+            _log.Life("1", AT + 1, "Running", containers=(replace(WEB, ready=False, message="probe failed"), APP)),
         ),
         (
             events((1, "-", "boot version=1"), (1, "-", 'failed message="no disk \\"hyper-plan\\""'), (1, "-", "poweroff phase=Failed")),
@@ -189,8 +203,29 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2)
                 ended=True,
                 cause="control",
                 containers=(
-                    ContainerStatus("web", "terminated", "Error", exit_code=143, signal=15, started_at=AT + 1, finished_at=AT + 5),
-                    ContainerStatus("app", "terminated", "Error", "oops", exit_code=3, started_at=AT + 2, finished_at=AT + 3),
+                    ContainerStatus(
+                        "web",
+                        "terminated",
+                        "Error",
+                        exit_code=143,
+                        signal=15,
+                        started_at=AT + 1,
+                        finished_at=AT + 5,
+                        last_reason="Error",
+                        last_started_at=AT + 1,
+                    ),
+                    ContainerStatus(
+                        "app",
+                        "terminated",
+                        "Error",
+                        "oops",
+                        exit_code=3,
+                        started_at=AT + 2,
+                        finished_at=AT + 3,
+                        last_reason="Error",
+                        last_message="oops",
+                        last_started_at=AT + 2,
+                    ),
                 ),
             ),
         ),
@@ -219,7 +254,8 @@ def test_numbers_that_a_guest_made_up_are_not_believed(tmp_path: Path) -> None:
     path.write_bytes(RUNNING + events((3, "app", "exited code=² signal=-1 reason=Error")))
     life = last_life(path)
     assert life is not None
-    assert life.containers[1] == ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3)
+    ended = ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2)
+    assert life.containers[1] == ended
 
 
 def test_a_line_without_end_costs_no_memory_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

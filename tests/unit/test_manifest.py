@@ -7,8 +7,13 @@ import copy
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _quantity
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Port, VolumeMount, expand, parse, signal_number
+from ansible_collections.hyper.pods.plugins.module_utils import _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, expand
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import sysctl_path
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, VolumeMount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
 
 MINIMAL: dict[str, Any] = {
@@ -17,6 +22,8 @@ MINIMAL: dict[str, Any] = {
     "metadata": {"name": "web"},
     "spec": {"containers": [{"name": "nginx", "image": "nginx:1"}]},
 }
+
+EXEC: dict[str, Any] = {"exec": {"command": ["true"]}}
 
 
 def edited(path: str, value: object) -> dict[str, Any]:
@@ -44,6 +51,7 @@ def test_defaults() -> None:
     ("path", "value", "attribute", "expected"),
     [
         ("spec.restartPolicy", "Never", "restart_policy", "Never"),
+        ("spec.activeDeadlineSeconds", 5, "active_deadline", 5),
         ("spec.terminationGracePeriodSeconds", 0, "grace_period", 0),
         ("spec.hostname", "shop", "hostname", "shop"),
         ("metadata.labels", {"app": "shop"}, "labels", {"app": "shop"}),
@@ -66,7 +74,7 @@ def test_pod_fields(path: str, value: object, attribute: str, expected: object) 
         ("command", [], "command", ()),
         ("args", ["x"], "args", ("x",)),
         ("workingDir", "/srv", "working_dir", "/srv"),
-        ("env", [{"name": "A", "value": "1"}, {"name": "B"}], "env", (("A", "1"), ("B", ""))),
+        ("env", [{"name": "A", "value": "1"}, {"name": "B"}], "env", (Variable("A", "1"), Variable("B", ""))),
         ("ports", [{"containerPort": 80, "hostPort": 8080}], "ports", (Port(80, "TCP", 8080),)),
         ("ports", [{"containerPort": 53, "hostPort": 53, "hostIP": "0.0.0.0", "protocol": "UDP"}], "ports", (Port(53, "UDP", 53, "0.0.0.0"),)),
     ],
@@ -79,7 +87,7 @@ def test_volumes() -> None:
     manifest = edited("spec.volumes", [{"name": "data", "emptyDir": {}}, {"name": "ram", "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}}])
     manifest["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}]
     pod = parse(manifest)
-    assert pod.volumes == (_manifest.EmptyDir("data"), _manifest.EmptyDir("ram", True, 8 << 20))
+    assert pod.volumes == (EmptyDir("data"), EmptyDir("ram", True, 8 << 20))
     assert pod.containers[0].mounts == (VolumeMount("data", "/data", True, "a/b"),)
 
 
@@ -103,6 +111,10 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.containers", [], "spec.containers: needs at least one container"),
         ("spec.containers", {"a": 1}, "spec.containers: must be a list, not a mapping"),
         ("spec.containers", ["nginx"], "spec.containers[0]: must be a mapping, not a string"),
+        ("spec.initContainers", [{"name": "nginx", "image": "b"}], "spec.initContainers[0].name: 'nginx' is a container too"),
+        ("spec.initContainers", TWO, "spec.initContainers[1]: 'a' occurs twice"),
+        ("spec.initContainers", [{"name": "a"}], "spec.initContainers[0].image: is required"),
+        ("spec.containers.0.restartPolicy", "Sometimes", "spec.containers[0].restartPolicy: must be one of Always, OnFailure, Never, not 'Sometimes'"),
         ("spec.containers", TWO, "spec.containers[1]: 'a' occurs twice"),
         ("spec.containers.0.image", None, "spec.containers[0].image: is required"),
         ("spec.containers.0.imag", "x", "spec.containers[0].imag: unknown field. Did you mean image?"),
@@ -112,7 +124,7 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.containers.0.workingDir", "srv", "spec.containers[0].workingDir: 'srv' must be an absolute path"),
         ("spec.containers.0.env", [{"name": "A=B"}], "spec.containers[0].env[0].name: 'A=B' is not a name"),
         ("spec.containers.0.env", [{"name": "A", "value": 1}], "spec.containers[0].env[0].value: must be a string, not a whole number. Put it in quotes"),
-        ("spec.containers.0.env", [{"name": "A", "valueFrom": {}}], "spec.containers[0].env[0].valueFrom: not supported"),
+        ("spec.containers.0.env", [{"name": "A", "valueFrom": {}}], "spec.containers[0].env[0].valueFrom: needs exactly one source"),
         ("spec.containers.0.ports", [{}], "spec.containers[0].ports[0].containerPort: is required"),
         ("spec.containers.0.ports", [{"containerPort": 70000}], "spec.containers[0].ports[0].containerPort: must be between 1 and 65535, not 70000"),
         ("spec.containers.0.ports", [{"containerPort": True}], "spec.containers[0].ports[0].containerPort: must be a whole number, not true or false"),
@@ -124,11 +136,52 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
             "spec.containers[0].ports[1].hostPort: 80/tcp is already published by spec.containers[0].ports[0].hostPort",
         ),
         ("spec.containers.0.volumeMounts", [{"name": "x", "mountPath": "/x"}], "spec.containers[0].volumeMounts[0].name: there is no volume 'x'"),
-        ("spec.containers.0.livenessProbe", {}, "spec.containers[0].livenessProbe: not supported"),
-        ("spec.containers.0.lifecycle", {"postStart": {}}, "spec.containers[0].lifecycle: not supported"),
+        ("spec.containers.0.livenessProbe", {}, "spec.containers[0].livenessProbe: needs one of exec, httpGet, tcpSocket"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "tcpSocket": {"port": 1}}, "spec.containers[0].livenessProbe: needs only one of exec, httpGet, tcpSocket"),
+        ("spec.containers.0.livenessProbe", {"exec": {}}, "spec.containers[0].livenessProbe.exec.command: is required"),
+        ("spec.containers.0.livenessProbe", {"exec": {"command": ["a\0"]}}, "spec.containers[0].livenessProbe.exec.command[0]: holds a NUL character"),
+        ("spec.containers.0.livenessProbe", {"grpc": {"port": 1}}, "spec.containers[0].livenessProbe.grpc: not supported: hyperstart speaks no gRPC"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "successThreshold": 2}, "successThreshold: must be 1, not 2"),
+        ("spec.containers.0.startupProbe", {**EXEC, "successThreshold": 2}, "startupProbe.successThreshold: must be 1, not 2"),
+        ("spec.containers.0.startupProbe", {**EXEC, "periodSeconds": -1}, "startupProbe.periodSeconds: must be between 0 and 31536000, not -1"),
+        ("spec.containers.0.readinessProbe", {**EXEC, "terminationGracePeriodSeconds": 5}, "has no meaning for a readiness probe"),
+        ("spec.containers.0.livenessProbe", {**EXEC, "terminationGracePeriodSeconds": 0}, "terminationGracePeriodSeconds: must be between 1 and"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {}}, "livenessProbe.tcpSocket.port: is required"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": 65536}}, "livenessProbe.tcpSocket.port: must be between 1 and 65535, not 65536"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": "http"}}, "livenessProbe.tcpSocket.port: no port of the container is named 'http'"),
+        ("spec.containers.0.livenessProbe", {"tcpSocket": {"port": 1, "host": "db"}}, "tcpSocket.host: not supported: hyperstart looks up no names"),
+        ("spec.containers.0.livenessProbe", {"httpGet": {"port": 1, "scheme": "HTTPS"}}, "httpGet.scheme: not supported: hyperstart speaks no TLS"),
+        ("spec.containers.0.livenessProbe", {"httpGet": {"port": 1, "scheme": "FTP"}}, "httpGet.scheme: must be one of HTTP, HTTPS, not 'FTP'"),
+        (
+            "spec.containers.0.livenessProbe",
+            {"httpGet": {"port": 1, "httpHeaders": [{"name": "A B", "value": ""}]}},
+            "livenessProbe.httpGet.httpHeaders[0].name: 'A B' is not a name of an HTTP header",
+        ),
+        (
+            "spec.containers.0.livenessProbe",
+            {"httpGet": {"port": 1, "httpHeaders": [{"name": "A", "value": "a\r\nB: c"}]}},
+            "livenessProbe.httpGet.httpHeaders[0].value: holds a control character",
+        ),
+        (
+            "spec.initContainers",
+            [{"name": "a", "image": "b", "readinessProbe": EXEC}],
+            "spec.initContainers[0].readinessProbe: belongs to a container that stays; an init container runs to its end",
+        ),
+        ("spec.containers.0.lifecycle", {"postStart": {}}, "spec.containers[0].lifecycle.postStart: needs one of exec, httpGet, sleep"),
+        ("spec.containers.0.lifecycle", {"preStop": {**EXEC, "sleep": {"seconds": 1}}}, "lifecycle.preStop: needs only one of exec, httpGet, sleep"),
+        ("spec.containers.0.lifecycle", {"preStop": {"sleep": {}}}, "lifecycle.preStop.sleep.seconds: is required"),
+        ("spec.containers.0.lifecycle", {"preStop": {"sleep": {"seconds": -1}}}, "lifecycle.preStop.sleep.seconds: must be between 0 and"),
+        (
+            "spec.containers.0.lifecycle",
+            {"preStop": {"tcpSocket": {"port": 1}}},
+            "spec.containers[0].lifecycle.preStop.tcpSocket: not supported: Kubernetes does not carry it out either",
+        ),
+        ("spec.containers.0.lifecycle", {"stopSignal": "SIGNOPE"}, "spec.containers[0].lifecycle.stopSignal: 'SIGNOPE' is not a signal"),
+        ("spec.initContainers", [{"name": "a", "image": "b", "lifecycle": {}}], "spec.initContainers[0].lifecycle: belongs to a container that stays"),
         ("spec.hostNetwork", True, "spec.hostNetwork: not supported"),
         ("spec.shareProcessNamespace", False, "spec.shareProcessNamespace: not supported: the containers of a pod share one PID namespace"),
         ("spec.restartPolicy", "Sometimes", "spec.restartPolicy: must be one of Always, OnFailure, Never, not 'Sometimes'"),
+        ("spec.activeDeadlineSeconds", 0, "spec.activeDeadlineSeconds: must be between 1 and"),
         ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds: must be between 0"),
         ("spec.resources", {"limits": {"memory": "lots"}}, "spec.resources.limits.memory: 'lots' is not a quantity"),
         ("spec.resources", {"limits": {"memory": "8Mi"}}, "spec.resources.limits.memory: 8 MiB is too little for a guest"),
@@ -152,7 +205,7 @@ def test_not_a_manifest(definition: object) -> None:
 
 def test_not_supported_is_an_invalid_manifest() -> None:
     with pytest.raises(NotSupported):
-        parse(edited("spec.initContainers", [{"name": "a", "image": "b"}]))
+        parse(edited("spec.ephemeralContainers", [{"name": "a", "image": "b"}]))
 
 
 @pytest.mark.parametrize(
@@ -190,3 +243,96 @@ def test_not_a_quantity(text: str) -> None:
 )
 def test_human(size: float, text: str) -> None:
     assert _quantity.human(size) == text
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "image_user", "user"),
+    [
+        ({}, {}, "app:staff", "app:staff"),
+        ({"runAsUser": 5}, {}, "app:staff", "5"),
+        ({"runAsUser": 5}, {"runAsUser": 0}, "app", "0"),
+        ({"runAsUser": 5, "runAsGroup": 7}, {}, "app", "5:7"),
+        ({"runAsGroup": 7}, {}, "app:staff", "app:7"),
+        ({"runAsGroup": 7}, {}, "", "0:7"),
+    ],
+)
+def test_who_a_container_runs_as(pod: dict[str, Any], container: dict[str, Any], image_user: str, user: str) -> None:
+    manifest = edited("spec.securityContext", pod)
+    manifest["spec"]["containers"][0]["securityContext"] = container
+    assert parse(manifest).containers[0].security.user(image_user) == user
+
+
+@pytest.mark.parametrize(
+    ("context", "kept"),
+    [
+        ({}, {0, 1}),
+        ({"capabilities": {"drop": ["ALL"]}}, set()),
+        ({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}, {10}),
+        ({"capabilities": {"add": ["CAP_NET_ADMIN"], "drop": ["chown"]}}, {1, 12}),
+        ({"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}, set(range(1, 41))),
+        ({"privileged": True}, set(range(41))),
+    ],
+)
+def test_capabilities(context: dict[str, Any], kept: set[int]) -> None:
+    container = parse(edited("spec.containers.0.securityContext", context)).containers[0]
+    assert set(container.security.capabilities((0, 1))) == kept
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("spec.securityContext", {"seccompProfile": {"type": "RuntimeDefault"}}, "spec.securityContext.seccompProfile.type: not supported: system calls"),
+        ("spec.securityContext", {"supplementalGroupsPolicy": "Strict"}, "spec.securityContext.supplementalGroupsPolicy: must be one of Merge"),
+        ("spec.securityContext", {"sysctls": [{"name": "../x", "value": "1"}]}, "spec.securityContext.sysctls[0].name: '../x' is not a name"),
+        ("spec.securityContext", {"sysctls": [{"name": "a.b", "value": "1\n2"}]}, "spec.securityContext.sysctls[0].value: has to be one line"),
+        ("spec.containers.0.securityContext", {"capabilities": {"add": ["FLY"]}}, "securityContext.capabilities.add[0]: 'FLY' is not a capability"),
+        ("spec.containers.0.securityContext", {"privileged": True, "allowPrivilegeEscalation": False}, "allowPrivilegeEscalation: cannot be false for"),
+        ("spec.containers.0.securityContext", {"runAsUser": 0, "runAsNonRoot": True}, "securityContext: runAsUser is 0, and runAsNonRoot is true"),
+        ("spec.containers.0.securityContext", {"seLinuxOptions": {}}, "securityContext.seLinuxOptions: not supported: the guest's kernel has no such"),
+    ],
+)
+def test_refusals_of_security(path: str, value: object, message: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        parse(edited(path, value))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "path"), [("net.ipv4.ip_forward", "net/ipv4/ip_forward"), ("net/ipv4/conf/eth0.1/x", "net/ipv4/conf/eth0.1/x")])
+def test_names_of_sysctls(name: str, path: str) -> None:
+    assert sysctl_path(name) == path
+
+
+@pytest.mark.parametrize(
+    ("containers", "inits", "own", "size"),
+    [
+        ([{}], [], None, (1, 256)),
+        ([{"limits": {"memory": "64Mi"}}], [], None, (1, 136)),
+        ([{"requests": {"memory": "64Mi", "cpu": "1500m"}}], [], None, (2, 136)),
+        ([{"limits": {"cpu": 2}}, {"limits": {"cpu": "600m"}}], [], None, (3, 256)),
+        ([{"limits": {"memory": "64Mi"}}, {}], [], None, (1, 392)),
+        ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "1Gi"}}, None)], None, (1, 1216)),
+        ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "32Mi"}}, "Always"), ({"limits": {"memory": "64Mi"}}, None)], None, (1, 172)),
+        ([{"limits": {"memory": "64Mi", "cpu": 2}}], [], {"limits": {"memory": "512Mi"}}, (1, 512)),
+    ],
+)
+def test_size_of_the_guest(containers: list[Any], inits: list[Any], own: Any, size: tuple[int, int]) -> None:
+    manifest = edited("spec.resources", own)
+    manifest["spec"]["containers"] = [{"name": f"c{number}", "image": "x", "resources": item} for number, item in enumerate(containers)]
+    manifest["spec"]["initContainers"] = [
+        {"name": f"i{number}", "image": "x", "resources": item, "restartPolicy": policy} for number, (item, policy) in enumerate(inits)
+    ]
+    pod = parse(manifest)
+    assert (pod.cpus, pod.memory_mib) == size
+
+
+def test_a_limit_is_the_request_where_there_is_none() -> None:
+    resources = parse(edited("spec.containers.0.resources", {"limits": {"cpu": "2", "memory": "64Mi"}})).containers[0].resources
+    assert (resources.cpu_quota_us, resources.cpu_weight, resources.memory_limit) == (200000, 79, 64 << 20)
+
+
+@pytest.mark.parametrize(
+    "resources", [{"limits": {"cpu": 1}, "requests": {"cpu": 2}}, {"limits": {"nvidia.com/gpu": 1}}, {"limits": {"ephemeral-storage": "1Gi"}}]
+)
+def test_refusals_of_resources(resources: dict[str, Any]) -> None:
+    with pytest.raises(InvalidManifest, match=r"spec\.containers\[0\]\.resources\."):
+        parse(edited("spec.containers.0.resources", resources))

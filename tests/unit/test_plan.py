@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _plan
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Container, Pod, Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Wanted
 
 WEB = Container("web", "nginx")

@@ -11,6 +11,7 @@ version_added: 0.1.0
 short_description: Read Pod manifests from a file
 description:
   - Reads one or several Kubernetes v1 Pod manifests, YAML documents or JSON, from files on the control node.
+  - A Hyper podfile or a Compose file is turned into a manifest. Neither variables of the control node nor files that a podfile names by C(uri) are read.
   - A relative path is sought in the current directory, then beside the playbook.
 options:
   _terms:
@@ -41,21 +42,21 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions, forms
 
 
 def manifests_of(term: Any, directories: Iterable[Path]) -> list[definitions.Manifest]:
     """The manifests of one term. directories: where a relative path is sought, in order. Raises BadDefinition."""
     if isinstance(term, Mapping):
-        return definitions.check_manifests([term], where="pod_definition")
+        return forms.pods([term], where="pod_definition")
     if "\n" in str(term).strip():
-        return definitions.load_manifests(str(term), where="pod_definition")
+        return forms.load_manifests(str(term), where="pod_definition")
     path = Path(str(term)).expanduser()
     places = list(dict.fromkeys(directory / path for directory in directories))
     for place in places:
         if place.is_file():
             try:
-                return definitions.load_manifests(place.read_text(encoding="utf-8"), where=str(term))
+                return forms.load_manifests(place.read_text(encoding="utf-8"), where=str(term), name=forms.project_name(place))
             except UnicodeDecodeError:
                 raise definitions.BadDefinition("not text in UTF-8", where=str(term)) from None
             except OSError as error:

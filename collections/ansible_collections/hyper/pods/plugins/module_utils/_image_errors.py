@@ -14,7 +14,7 @@ class BadReference(HyperError):
     def __init__(self, text: str, reason: str) -> None:
         super().__init__(
             f"{text!r} is no reference to an image: {reason}",
-            remedy="Write [REGISTRY/]NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]",
+            remedy="Write [REGISTRY/]NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG] or aci:FILE",
         )
 
 
@@ -70,6 +70,12 @@ class BadImage(ImageError):
     """The image is malformed or hostile. Nothing of it is kept."""
 
     remedy_text = "Build the image anew, or take it from a source that you trust"
+
+
+class UnsupportedImage(ImageError):
+    """The image asks for what a pod's container cannot be given."""
+
+    remedy_text = "Build the image without it"
 
 
 class NoSpace(ImageError):

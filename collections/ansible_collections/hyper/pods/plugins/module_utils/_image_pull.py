@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.hyper.pods.plugins.module_utils._aci import TREE, Aci, read
 from ansible_collections.hyper.pods.plugins.module_utils._erofs import make_disk
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
     Blob,
+    ImageConfig,
     Manifest,
     choose_platform,
     host_architecture,
@@ -22,7 +24,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
     parse_manifest,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadImage, NoSpace, PullFailed, UnsupportedPlatform
-from ansible_collections.hyper.pods.plugins.module_utils._image_reference import Archive, Reference, Registry
+from ansible_collections.hyper.pods.plugins.module_utils._image_reference import ACI, Archive, Reference, Registry
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Layer, Limits, flatten
 from ansible_collections.hyper.pods.plugins.module_utils._rootfs import OutOfBudget, XattrUnsupported
 from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access, copy, raw_manifest
@@ -33,16 +35,24 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Offer:
-    """What a source holds for a reference now. id: None where only a copy can tell; origin: the source, pinned to this very manifest."""
+    """What a source holds for a reference now. id: None where only a copy can tell; origin: the source, pinned to this very manifest.
+
+    aci: where it is an AppContainer image, which is read from its file as it is.
+    """
 
     digest: str
     id: str | None
     origin: str
     layers: tuple[Blob, ...]
+    aci: Aci | None = None
 
 
 def find_offer(name: str, where: Reference, access: Access) -> Offer:
     """Ask the source for its manifest; of several platforms, take this host's. Raises an ImageError."""
+    if isinstance(where, Archive) and where.transport == ACI:
+        aci = read(name, Path(where.path), Limits().size)
+        _check_platform(name, aci.config)
+        return Offer(aci.diff_id, digest_of(aci.config), str(where), (), aci)
     raw = raw_manifest(name, where.skopeo, access)
     digest = digest_of(raw)
     if isinstance(where, Registry) and where.digest is not None and where.digest.startswith("sha256:") and digest != where.digest:
@@ -66,6 +76,10 @@ def make(
     name: str, offer: Offer, access: Access, stage: Staging, *, known: Callable[[str], bool], limits: Limits | None, progress: Progress
 ) -> tuple[str, bytes]:
     """Fetch the layers and make the disk ``stage.disk``, unless the image is ``known``; returns the image's id and config. Raises an ImageError."""
+    if offer.aci is not None:
+        image_id = digest_of(offer.aci.config)
+        _build(name, image_id, [Layer(offer.aci.path, offer.aci.diff_id, TREE)], stage, (stage.lock,), limits, progress)
+        return image_id, offer.aci.config
     sizes = {layer.digest: layer.size for layer in offer.layers}
 
     def on_blob(digest: str) -> None:
@@ -90,12 +104,17 @@ def make(
 
 def _layers(name: str, config: bytes, manifest: Manifest, blobs: Path) -> list[Layer]:
     """The layers of an image that this host can run."""
-    parsed = parse_config(name, config)
-    if parsed.architecture not in ("", host_architecture()):
-        raise UnsupportedPlatform(name, f"linux/{host_architecture()}", [f"linux/{parsed.architecture}"])
+    parsed = _check_platform(name, config)
     if len(parsed.diff_ids) != len(manifest.layers):
         raise BadImage(name, f"its config names {len(parsed.diff_ids)} layers and its manifest {len(manifest.layers)}")
     return [Layer(_blob_path(blobs, blob.digest), diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids)]
+
+
+def _check_platform(name: str, config: bytes) -> ImageConfig:
+    parsed = parse_config(name, config)
+    if parsed.architecture not in ("", host_architecture()):
+        raise UnsupportedPlatform(name, f"linux/{host_architecture()}", [f"linux/{parsed.architecture}"])
+    return parsed
 
 
 def _build(name: str, image_id: str, layers: Sequence[Layer], stage: Staging, locks: Sequence[int], limits: Limits | None, progress: Progress) -> None:

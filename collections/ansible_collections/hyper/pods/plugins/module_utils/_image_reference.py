@@ -14,7 +14,9 @@ OFFICIAL = "library"
 # The domain of images that came from a file under a short name: no registry offers them. (podman's word for the same thing)
 LOCAL_DOMAIN = "localhost"
 
-ARCHIVES = ("oci", "oci-archive", "docker-archive")
+# An AppContainer image is the one that skopeo does not read.
+ACI = "aci"
+ARCHIVES = ("oci", "oci-archive", "docker-archive", ACI)
 OTHER_TRANSPORTS = ("dir", "docker-daemon", "containers-storage", "ostree", "sif", "tarball", "atomic")
 
 _COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -102,6 +104,8 @@ def _archive(text: str, transport: str, rest: str) -> Archive:
     path, _, name = rest.partition(":")
     if not path.startswith("/"):
         raise BadReference(text, "the path is not absolute")
+    if transport == ACI and name:
+        raise BadReference(text, "a file of this kind holds one image, which has no name")
     return Archive(transport, path, name or None)
 
 

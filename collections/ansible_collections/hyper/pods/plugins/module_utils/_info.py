@@ -35,7 +35,7 @@ def pods(host: Host, names: list[str]) -> list[dict[str, Any]]:
 
 def logs(host: Host, name: str, *, container: str | None = None, tail: int | None = None) -> dict[str, Any]:
     """The output of a pod's containers. Raises ContainerNotFound."""
-    known = [item.name for item in _record.require(host, name).pod.containers]
+    known = [item.name for item in _record.require(host, name).pod.all_containers]
     if container is not None and container not in known:
         raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(known)}")
     lines = _log.joined(_log.read(host.pod_dir(name) / "log", container=container, tail=tail))

@@ -12,6 +12,7 @@ from typing import Literal
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import ACTION, PROBE, Action, Probe
 
 _HEAD = struct.Struct("<8sIIII")
 _SECTOR = 512
@@ -36,12 +37,26 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file that a volume in memory holds from the start. path: relative to it; mode: permission bits."""
+
+    path: str
+    data: bytes = b""
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
 class Volume:
-    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it)."""
+    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it).
+
+    group: its owner, which new files inherit.
+    """
 
     name: str
     kind: Literal["scratch", "tmpfs"]
     size: int | None = None
+    group: int | None = None
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,10 @@ class Container:
     """One container, its image's configuration and the pod definition already merged.
 
     rootfs: a disk's serial, or ``dir:/path`` in the guest. workdir: "" is "/". user: "", "uid", "name", "uid:gid" or "name:group",
-    resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept.
+    resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept. init: runs to its end before those that follow it, or,
+    with restart_policy Always, beside them from then on (a sidecar); init containers come first.
+    merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
+    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes.
     """
 
     name: str
@@ -80,11 +98,26 @@ class Container:
     privileged: bool = False
     tty: bool = False
     stdin: bool = False
+    init: bool = False
+    startup_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    post_start: Action | None = None
+    pre_stop: Action | None = None
+    merge_groups: bool = False
+    non_root: bool = False
+    unmasked_proc: bool = False
+    cpu_quota: int | None = None
+    cpu_weight: int | None = None
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers."""
+    """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers.
+
+    sysctls: (path below /proc/sys, value). active_deadline: seconds that it may take in all.
+    """
 
     hostname: str
     hosts: bytes = b""
@@ -93,6 +126,8 @@ class LaunchPlan:
     volumes: tuple[Volume, ...] = ()
     containers: tuple[Container, ...] = ()
     scratch: bool = True
+    active_deadline: int | None = None
+    sysctls: tuple[tuple[str, str], ...] = ()
 
 
 _INTERFACE = Record(
@@ -102,11 +137,19 @@ _INTERFACE = Record(
     Part(tag.INTERFACE_GATEWAY, "gateways", TEXT, many=True),
     Part(tag.INTERFACE_MTU, "mtu", NUMBER),
 )
+_FILE = Record(
+    File,
+    Part(tag.FILE_PATH, "path", TEXT),
+    Part(tag.FILE_DATA, "data", BYTES),
+    Part(tag.FILE_MODE, "mode", NUMBER),
+)
 _VOLUME = Record(
     Volume,
     Part(tag.VOLUME_NAME, "name", TEXT),
     Part(tag.VOLUME_KIND, "kind", TEXT),
     Part(tag.VOLUME_SIZE, "size", NUMBER),
+    Part(tag.VOLUME_GROUP, "group", NUMBER),
+    Part(tag.VOLUME_FILE, "files", _FILE.kind, many=True),
 )
 _MOUNT = Record(
     Mount,
@@ -135,6 +178,18 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_PRIVILEGED, "privileged", FLAG),
     Part(tag.CONTAINER_TTY, "tty", FLAG),
     Part(tag.CONTAINER_STDIN, "stdin", FLAG),
+    Part(tag.CONTAINER_INIT, "init", FLAG),
+    Part(tag.CONTAINER_STARTUP_PROBE, "startup_probe", PROBE.kind),
+    Part(tag.CONTAINER_LIVENESS_PROBE, "liveness_probe", PROBE.kind),
+    Part(tag.CONTAINER_READINESS_PROBE, "readiness_probe", PROBE.kind),
+    Part(tag.CONTAINER_POST_START, "post_start", ACTION.kind),
+    Part(tag.CONTAINER_PRE_STOP, "pre_stop", ACTION.kind),
+    Part(tag.CONTAINER_MERGE_GROUPS, "merge_groups", FLAG),
+    Part(tag.CONTAINER_NON_ROOT, "non_root", FLAG),
+    Part(tag.CONTAINER_UNMASKED_PROC, "unmasked_proc", FLAG),
+    Part(tag.CONTAINER_CPU_QUOTA, "cpu_quota", NUMBER),
+    Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
+    Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
 )
 _PLAN = Record(
     LaunchPlan,
@@ -145,6 +200,8 @@ _PLAN = Record(
     Part(tag.PLAN_VOLUME, "volumes", _VOLUME.kind, many=True),
     Part(tag.PLAN_CONTAINER, "containers", _CONTAINER.kind, many=True),
     Part(tag.PLAN_SCRATCH, "scratch", FLAG),
+    Part(tag.PLAN_ACTIVE_DEADLINE, "active_deadline", NUMBER),
+    Part(tag.PLAN_SYSCTL, "sysctls", PAIR, many=True),
 )
 
 

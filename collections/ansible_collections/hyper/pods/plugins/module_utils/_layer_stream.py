@@ -36,7 +36,7 @@ def layer_chunks(path: Path, diff_id: str, limit: int) -> Iterator[bytes]:
     """The uncompressed tar stream of a layer; at its end it must have the digest ``diff_id``. Raises StreamError, also after ``limit`` bytes."""
     digest = hashlib.sha256()
     total = 0
-    for chunk in _decompressed(path):
+    for chunk in decompressed(path):
         total += len(chunk)
         if total > limit:
             raise LayerTooLarge(f"expands to more than {limit} bytes")
@@ -86,7 +86,8 @@ def ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 thread.join(0.01)
 
 
-def _decompressed(path: Path) -> Iterator[bytes]:
+def decompressed(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, gzip, zstd or neither. Raises StreamError."""
     # Unbuffered: zstd reads from the descriptor's own position.
     with path.open("rb", buffering=0) as file:
         magic = file.read(8)

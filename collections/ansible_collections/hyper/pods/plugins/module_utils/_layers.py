@@ -34,10 +34,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its blob, and the digest that its uncompressed content must have."""
+    """One layer: its blob, and the digest that its uncompressed content must have.
+
+    top: where it is set, the directory of the archive that holds the tree, which is whole, without whiteouts; what lies beside it is left out.
+    """
 
     blob: Path
     diff_id: str
+    top: bytes = b""
 
 
 def flatten(image: str, layers: Sequence[Layer], target: Path, budget: int, limits: Limits | None = None) -> None:
@@ -83,7 +87,10 @@ def _apply(image: str, root: Rootfs, number: int, layer: Layer, count: _Count) -
         for entry in entries(stream):
             name = entry.name
             count.spend(entry.size)
-            _put(root, number, entry, stream)
+            if layer.top:
+                _put_below(layer.top, root, number, entry, stream)
+            else:
+                _put(root, number, entry, stream)
             name = b""
         stream.drain()
     except LayerTooLarge:
@@ -103,6 +110,19 @@ def _apply(image: str, root: Rootfs, number: int, layer: Layer, count: _Count) -
 
 def _shown(name: bytes) -> str:
     return f"{os.fsdecode(name[:200])!r}: " if name else ""
+
+
+def _put_below(top: bytes, root: Rootfs, number: int, entry: Entry, stream: Stream) -> None:
+    parts = split(entry.name)
+    if parts[:1] != [top]:
+        stream.skip(entry.stored)
+        return
+    if entry.kind == "link":
+        target = split(entry.link)
+        if target[:1] != [top]:
+            raise Refused(f"is a hard link to {os.fsdecode(entry.link[:200])}, outside of {os.fsdecode(top)}")
+        entry = entry._replace(link=b"/".join(target[1:]))
+    root.add(entry, parts[1:], number, stream.copy)
 
 
 def _put(root: Rootfs, number: int, entry: Entry, stream: Stream) -> None:

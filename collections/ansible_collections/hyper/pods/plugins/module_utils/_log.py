@@ -15,6 +15,9 @@ from typing import BinaryIO, Literal, NamedTuple
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Phase, Status
 
+# In the words of the kubelet, and of hyperstart.
+DEADLINE = "Pod was active on the node longer than the specified deadline"
+
 Stream = Literal["stdout", "stderr", "event"]
 
 _LINE = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (stdout|stderr|event) ([FP]) (\S+) (.*)", re.DOTALL)
@@ -77,6 +80,8 @@ class Life:
 
     def status(self) -> Status:
         """The same as the guest would have reported it at that time; containers that it had not come to yet are missing."""
+        if self.cause == "deadline":
+            return Status(self.phase, DEADLINE, self.containers, "DeadlineExceeded")
         return Status(self.phase, self.failure, self.containers)
 
 
@@ -192,11 +197,18 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             pid=_number(values.get("pid")),
             restart_count=_number(values.get("restarts")) or 0,
             started_at=found.time,
+            ready=True,
+            started=True,
         )
+    if found.word in ("ready", "unready"):
+        ready = found.word == "ready"
+        return replace(status, ready=ready, started=ready or values.get("started") == "1", message=values.get("message", ""))
     if found.word in ("exited", "end"):
         return replace(
             status,
             state="terminated",
+            ready=False,
+            started=False,
             reason=values.get("reason", ""),
             message=values.get("message", status.message),
             pid=None,
@@ -204,6 +216,9 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             signal=_number(values.get("signal")) or None,
             restart_count=_number(values.get("restarts")) or status.restart_count,
             finished_at=found.time if found.word == "exited" or status.finished_at is None else status.finished_at,
+            last_reason=values.get("reason", ""),
+            last_message=values.get("message", status.message),
+            last_started_at=status.started_at,
         )
     return status
 

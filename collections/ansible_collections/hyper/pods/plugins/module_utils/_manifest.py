@@ -8,81 +8,34 @@ their dataclasses are equal, so a default that a later version adds never makes 
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Any, Literal, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
-RestartPolicy = Literal["Always", "OnFailure", "Never"]
 DEFAULT_GRACE_PERIOD = 30
-DEFAULT_MEMORY_MIB = 256
-MINIMUM_MEMORY_MIB = 32
 # A guest's disk that holds every writable layer and emptyDir; sparse, so it costs what is written.
 DEFAULT_SCRATCH_MIB = 20 * 1024
 MAX_CONTAINERS = 64
 
-_ENV_NAME = re.compile(r"[^=\x00]+")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 
 
 @dataclass(frozen=True)
-class Port:
-    """A port of a container; published on the host where ``host_port`` is set."""
-
-    container_port: int
-    protocol: str = "TCP"
-    host_port: int | None = None
-    host_ip: str = "127.0.0.1"
-    name: str = ""
-
-    @property
-    def published(self) -> str:
-        """The host's side as people write it: 127.0.0.1:8080->80/tcp."""
-        return f"{self.host_ip}:{self.host_port}->{self.container_port}/{self.protocol.lower()}"
-
-
-@dataclass(frozen=True)
-class VolumeMount:
-    """Where a volume of the pod appears in a container."""
-
-    name: str
-    mount_path: str
-    read_only: bool = False
-    sub_path: str = ""
-
-
-@dataclass(frozen=True)
-class EmptyDir:
-    """A volume that lives as long as the pod: on the scratch disk, or in memory with an upper bound in bytes."""
-
-    name: str
-    memory: bool = False
-    size: int | None = None
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of a pod. command and args are None where the image's own are to be used: unset is not the same as empty."""
-
-    name: str
-    image: str
-    image_pull_policy: str | None = None
-    command: tuple[str, ...] | None = None
-    args: tuple[str, ...] | None = None
-    working_dir: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    ports: tuple[Port, ...] = ()
-    mounts: tuple[VolumeMount, ...] = ()
-
-
-@dataclass(frozen=True)
 class Pod:
-    """A whole pod definition."""
+    """A whole pod definition. noted: paths of fields that were accepted and have no effect here. uses: kind and name
+    of the objects that values were taken from."""
 
     name: str
     containers: tuple[Container, ...]
@@ -93,16 +46,36 @@ class Pod:
     hostname: str = ""
     cpus: int = 1
     memory_mib: int = DEFAULT_MEMORY_MIB
-    volumes: tuple[EmptyDir, ...] = ()
+    volumes: tuple[EmptyDir | FileVolume, ...] = ()
+    security: PodSecurity = field(default_factory=PodSecurity)
+    init_containers: tuple[Container, ...] = ()
+    active_deadline: int | None = None
+    names: Names = field(default_factory=Names)
+    noted: tuple[str, ...] = field(default=(), compare=False)
+    uses: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """The init containers, then the others: the order in which they start."""
+        return self.init_containers + self.containers
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where each of all_containers stands in the manifest."""
+        lists = (("initContainers", self.init_containers), ("containers", self.containers))
+        return tuple(f"spec.{name}[{index}]" for name, items in lists for index in range(len(items)))
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
         """Every port of any container that is published on the host."""
-        return tuple(port for container in self.containers for port in container.ports if port.host_port is not None)
+        return tuple(port for container in self.all_containers for port in container.ports if port.host_port is not None)
 
 
-def parse(definition: object) -> Pod:
-    """Read a manifest (dicts, lists and scalars as YAML gives them). Raises InvalidManifest or NotSupported with the field's path."""
+def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read only
+    """Read a manifest (dicts, lists and scalars as YAML gives them). objects: what it may take values from.
+
+    Raises InvalidManifest or NotSupported with the field's path.
+    """
     root = Node(definition, "")
     for name, wanted in (("apiVersion", "v1"), ("kind", "Pod")):
         value = root.required_string(name)
@@ -115,7 +88,7 @@ def parse(definition: object) -> Pod:
         raise root.fail("spec", "is required")
     # A cluster's record of how the pod fares; it comes along in `kubectl get -o yaml` and asks for nothing.
     root.node("status")
-    root.done()
+    root.done(_kubernetes.POD)
 
     name = metadata.required_label("name")
     namespace = metadata.string("namespace")
@@ -128,39 +101,61 @@ def parse(definition: object) -> Pod:
                 f"{value!r} is not a label", where=f"{metadata.at('labels')}[{key}]", remedy="Use at most 63 letters, digits, '-', '_' and '.'"
             )
     annotations = metadata.string_map("annotations")
-    metadata.done(_kubernetes.METADATA)
+    metadata.done(_kubernetes.OBJECT_META)
 
+    for flag in ("hostIPC", "hostNetwork", "hostPID"):
+        if spec.boolean(flag):
+            raise NotSupported(spec.at(flag), "there is no host inside a guest", "Remove the field")
+    system = spec.node("os")
+    if system is not None:
+        system.required_string("name")
+        system.choice("name", ("linux",), "")
+        system.done(_kubernetes.POD_OS)
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
-    volumes = tuple(_volume(node) for node in spec.nodes("volumes"))
-    _unique(spec, "volumes", [volume.name for volume in volumes])
-    containers = tuple(_container(node, {volume.name for volume in volumes}) for node in spec.nodes("containers"))
+    sources = Sources(name, labels, annotations, objects)
+    volumes = tuple(_manifest_volumes.volume(node, sources) for node in spec.nodes("volumes"))
+    unique(spec, "volumes", [volume.name for volume in volumes])
+    security = pod_security(spec)
+    volume_names = {volume.name for volume in volumes}
+    init_containers = tuple(_manifest_container.container(node, volume_names, security, sources, init=True) for node in spec.nodes("initContainers"))
+    containers = tuple(_manifest_container.container(node, volume_names, security, sources) for node in spec.nodes("containers"))
     if not containers:
         raise spec.fail("containers", "needs at least one container")
-    if len(containers) > MAX_CONTAINERS:
-        raise spec.fail("containers", f"has {len(containers)} containers; a pod holds at most {MAX_CONTAINERS}")
-    _unique(spec, "containers", [container.name for container in containers])
-    cpus, memory_mib = _resources(spec)
+    count = len(init_containers) + len(containers)
+    if count > MAX_CONTAINERS:
+        raise spec.fail("containers", f"has {count} containers; a pod holds at most {MAX_CONTAINERS}")
+    _distinct_names(spec, init_containers, containers)
+    cpus, memory_mib = guest_size(spec, _side_by_side(init_containers, containers))
     grace_period = spec.integer("terminationGracePeriodSeconds", 0, 2**31 - 1)
     pod = Pod(
         name=name,
         containers=containers,
         labels=labels,
         annotations=annotations,
-        restart_policy=_restart_policy(spec),
+        restart_policy=restart_policy(spec) or "Always",
         grace_period=DEFAULT_GRACE_PERIOD if grace_period is None else grace_period,
         hostname=spec.label("hostname") or name,
         cpus=cpus,
         memory_mib=memory_mib,
         volumes=volumes,
+        security=security,
+        init_containers=init_containers,
+        active_deadline=spec.integer("activeDeadlineSeconds", 1, 2**31 - 1),
+        names=names(spec),
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
-    return pod
+    return replace(pod, noted=tuple(root.noted), uses=tuple(sorted(sources.used)))
 
 
-def _restart_policy(node: Node) -> RestartPolicy:
-    return cast(RestartPolicy, node.choice("restartPolicy", get_args(RestartPolicy), "Always"))
+def _distinct_names(spec: Node, init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> None:
+    names = [container.name for container in containers]
+    unique(spec, "containers", names)
+    unique(spec, "initContainers", [container.name for container in init_containers])
+    for index, container in enumerate(init_containers):
+        if container.name in names:
+            raise InvalidManifest(f"{container.name!r} is a container too", where=f"{spec.at('initContainers')}[{index}].name")
 
 
 def name_of(definition: object) -> str:
@@ -171,193 +166,32 @@ def name_of(definition: object) -> str:
     return metadata.required_label("name")
 
 
-def _container(node: Node, volumes: set[str]) -> Container:
-    container = Container(
-        name=node.required_label("name"),
-        image=node.required_string("image"),
-        image_pull_policy=node.choice("imagePullPolicy", ("Always", "IfNotPresent", "Never"), "") or None,
-        command=node.strings("command"),
-        args=node.strings("args"),
-        working_dir=_absolute(node, "workingDir"),
-        env=tuple(_env(item) for item in node.nodes("env")),
-        ports=tuple(_port(item) for item in node.nodes("ports")),
-        mounts=tuple(_mount(item, volumes) for item in node.nodes("volumeMounts")),
-    )
-    node.done(_kubernetes.CONTAINER)
-    _unique(node, "volumeMounts", [mount.mount_path for mount in container.mounts])
-    for name in ("command", "args"):
-        for index, word in enumerate(getattr(container, name) or ()):
-            if "\x00" in word:
-                raise InvalidManifest("holds a NUL character", where=f"{node.at(name)}[{index}]")
-    return container
-
-
-def _env(node: Node) -> tuple[str, str]:
-    name = node.required_string("name")
-    if not _ENV_NAME.fullmatch(name):
-        raise node.fail("name", f"{name!r} is not a name of an environment variable")
-    value = node.string("value") or ""
-    if "\x00" in value:
-        raise node.fail("value", "holds a NUL character")
-    node.done(["valueFrom"])
-    return name, value
-
-
-def _port(node: Node) -> Port:
-    container_port = node.integer("containerPort", 1, 65535)
-    if container_port is None:
-        raise node.fail("containerPort", "is required")
-    host_ip = node.string("hostIP") or "127.0.0.1"
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host_ip) or any(int(part) > 255 for part in host_ip.split(".")):
-        raise node.fail("hostIP", f"{host_ip!r} is not an IPv4 address")
-    port = Port(
-        container_port=container_port,
-        protocol=node.choice("protocol", ("TCP", "UDP"), "TCP"),
-        host_port=node.integer("hostPort", 1, 65535),
-        host_ip=host_ip,
-        name=node.label("name") or "",
-    )
-    node.done()
-    return port
-
-
-def _mount(node: Node, volumes: set[str]) -> VolumeMount:
-    name = node.required_string("name")
-    if name not in volumes:
-        raise node.fail("name", f"there is no volume {name!r}", f"Volumes of this pod: {', '.join(sorted(volumes)) or 'none'}")
-    mount_path = _absolute(node, "mountPath")
-    if mount_path is None:
-        raise node.fail("mountPath", "is required")
-    if mount_path == "/":
-        raise node.fail("mountPath", "cannot be the root directory")
-    sub_path = node.string("subPath") or ""
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise node.fail("subPath", f"{sub_path!r} must be a relative path without '..'")
-    mount = VolumeMount(name, mount_path, bool(node.boolean("readOnly")), sub_path)
-    node.done(["mountPropagation", "recursiveReadOnly", "subPathExpr"])
-    return mount
-
-
-def _volume(node: Node) -> EmptyDir:
-    name = node.required_label("name")
-    source = node.node("emptyDir")
-    if source is None:
-        node.done(_kubernetes.VOLUME)
-        raise InvalidManifest("has no source", where=node.path, remedy="Give it one, such as emptyDir: {}")
-    medium = source.choice("medium", ("", "Memory"), "")
-    limit = source.scalar("sizeLimit")
-    volume = EmptyDir(name, medium == "Memory", None if limit is None else _quantity.ceiling(_amount(source, "sizeLimit", limit)))
-    if volume.size is not None and not volume.memory:
-        raise NotSupported(source.at("sizeLimit"), "a limit needs medium: Memory", "Remove sizeLimit or set medium: Memory")
-    source.done()
-    node.done(_kubernetes.VOLUME)
-    return volume
-
-
-def _resources(spec: Node) -> tuple[int, int]:
-    """The guest's size from the pod-level resources: whole CPUs and MiB, the limits before the requests."""
-    resources = spec.node("resources")
-    if resources is None:
-        return 1, DEFAULT_MEMORY_MIB
-    amounts: dict[str, Fraction] = {}
-    for kind in ("requests", "limits"):
-        node = resources.node(kind)
-        if node is None:
-            continue
-        for name in ("cpu", "memory"):
-            value = node.scalar(name)
-            if value is not None:
-                amounts[name] = _amount(node, name, value)
-        node.done(["ephemeral-storage", "hugepages-1Gi", "hugepages-2Mi"])
-    resources.done(["claims"])
-    cpus = max(1, _quantity.ceiling(amounts.get("cpu", Fraction(1))))
-    memory_mib = _quantity.ceiling(amounts["memory"] / _quantity.MIB) if "memory" in amounts else DEFAULT_MEMORY_MIB
-    if memory_mib < MINIMUM_MEMORY_MIB:
-        raise resources.fail("limits.memory", f"{memory_mib} MiB is too little for a guest", f"Give it {MINIMUM_MEMORY_MIB}Mi or more")
-    return cpus, memory_mib
-
-
-def _amount(node: Node, name: str, value: str | int | float) -> Fraction:
-    try:
-        return _quantity.parse(value)
-    except ValueError as error:
-        raise node.fail(name, str(error)) from None
-
-
-def _absolute(node: Node, name: str) -> str | None:
-    value = node.string(name)
-    if value is not None and (not value.startswith("/") or "\x00" in value or ".." in value.split("/")):
-        raise node.fail(name, f"{value!r} must be an absolute path without '..'")
-    return value
-
-
-def _unique(node: Node, name: str, values: list[str]) -> None:
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise InvalidManifest(f"{value!r} occurs twice", where=f"{node.at(name)}[{index}]")
+def _side_by_side(init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> list[list[Resources]]:
+    """Which containers run at the same time: each init container with the sidecars before it, then all sidecars with the rest."""
+    sidecars: list[Resources] = []
+    groups = []
+    for container in init_containers:
+        groups.append([*sidecars, container.resources])
+        if container.restart_policy == "Always":
+            sidecars.append(container.resources)
+    return [*groups, [*sidecars, *(container.resources for container in containers)]]
 
 
 def _distinct_ports(pod: Pod) -> None:
     """All containers share one port range of the pod, and all pods one of the host."""
     seen: dict[tuple[str, int | None], str] = {}
-    for index, container in enumerate(pod.containers):
+    for where, container in zip(pod.paths, pod.all_containers):
         for number, port in enumerate(container.ports):
             if port.host_port is None:
                 continue
-            path = f"spec.containers[{index}].ports[{number}].hostPort"
+            path = f"{where}.ports[{number}].hostPort"
             first = seen.setdefault((port.protocol, port.host_port), path)
             if first != path:
                 raise InvalidManifest(f"{port.host_port}/{port.protocol.lower()} is already published by {first}", where=path)
 
 
-def expand(word: str, env: Mapping[str, str]) -> str:
-    """Replace $(NAME) by the variable's value where it is known; $$ stands for one $ (Kubernetes, "Dependent environment variables")."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[0] == "$$":
-            return "$"
-        return env.get(match[1], match[0])
-
-    return re.sub(r"\$\$|\$\(([^()$]*)\)", value, word)
-
-
-def signal_number(name: str) -> int:
-    """SIGTERM, TERM, 15, RTMIN+3 (the forms of an image's StopSignal) → the number on Linux. Raises ValueError."""
-    text = name.upper()
-    text = text.removeprefix("SIG")
-    real_time = re.fullmatch(r"RT(MIN|MAX)([+-][0-9]+)?", text)
-    if real_time:
-        number = (34 if real_time[1] == "MIN" else 64) + int(real_time[2] or 0)
-    elif text.isdigit():
-        number = int(text)
-    else:
-        try:
-            number = signal.Signals[f"SIG{text}"].value
-        except KeyError:
-            raise ValueError(f"{name!r} is not a signal") from None
-    if not 1 <= number <= 64:
-        raise ValueError(f"{name!r} is not a signal")
-    return number
-
-
 def document(pod: Pod) -> dict[str, Any]:
     """The pod in brief, as ``--diff`` shows it; unset values are left out."""
-    containers = []
-    for container in pod.containers:
-        entry: dict[str, Any] = {"name": container.name, "image": container.image}
-        for name, value in (("command", container.command), ("args", container.args), ("workingDir", container.working_dir)):
-            if value is not None:
-                entry[name] = list(value) if isinstance(value, tuple) else value
-        if container.env:
-            entry["env"] = dict(container.env)
-        if container.ports:
-            entry["ports"] = [port.published if port.host_port else f"{port.container_port}/{port.protocol.lower()}" for port in container.ports]
-        if container.mounts:
-            entry["volumeMounts"] = [
-                f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}"
-                for mount in container.mounts
-            ]
-        containers.append(entry)
     return {
         "name": pod.name,
         "hostname": pod.hostname,
@@ -365,8 +199,44 @@ def document(pod: Pod) -> dict[str, Any]:
         "annotations": dict(pod.annotations),
         "restartPolicy": pod.restart_policy,
         "terminationGracePeriodSeconds": pod.grace_period,
+        **({"activeDeadlineSeconds": pod.active_deadline} if pod.active_deadline is not None else {}),
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
-        "volumes": [f"{volume.name}: {'memory' if volume.memory else 'disk'}" for volume in pod.volumes],
-        "containers": containers,
+        "securityContext": said(pod.security),
+        **({"names": own} if (own := said(pod.names)) else {}),
+        "volumes": [_volume_document(volume) for volume in pod.volumes],
+        **({"initContainers": [_container_document(container) for container in pod.init_containers]} if pod.init_containers else {}),
+        "containers": [_container_document(container) for container in pod.containers],
     }
+
+
+def _volume_document(volume: EmptyDir | FileVolume) -> str:
+    if isinstance(volume, EmptyDir):
+        return f"{volume.name}: {'memory' if volume.memory else 'disk'}"
+    return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"
+
+
+def _container_document(container: Container) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": container.name, "image": container.image}
+    for name, value in (
+        ("command", container.command),
+        ("args", container.args),
+        ("workingDir", container.working_dir),
+        ("restartPolicy", container.restart_policy),
+    ):
+        if value is not None:
+            entry[name] = list(value) if isinstance(value, tuple) else value
+    if container.env:
+        entry["env"] = {variable.name: variable.shown for variable in container.env}
+    if container.ports:
+        entry["ports"] = [port.published if port.host_port else f"{port.container_port}/{port.protocol.lower()}" for port in container.ports]
+    if container.mounts:
+        entry["volumeMounts"] = [
+            f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}" for mount in container.mounts
+        ]
+    entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
+    if security := said(container.security):
+        entry["securityContext"] = security
+    if resources := said(container.resources):
+        entry["resources"] = {name: float(value) for name, value in resources.items()}
+    return entry

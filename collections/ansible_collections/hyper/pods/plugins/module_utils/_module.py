@@ -24,7 +24,10 @@ def host_of(module: AnsibleModule) -> Host:
 
 
 def run(module: AnsibleModule, operation: Callable[[AnsibleModule, Host], dict[str, Any]]) -> None:
-    """Call ``operation`` and end the module: ``exit_json`` with what it returns, ``fail_json`` with a HyperError's words."""
+    """Call ``operation`` and end the module: ``exit_json`` with what it returns, ``fail_json`` with a HyperError's words.
+
+    What it returns as ``warnings`` is told as Ansible tells warnings.
+    """
     try:
         result = operation(module, host_of(module))
     except HyperError as error:
@@ -32,4 +35,6 @@ def run(module: AnsibleModule, operation: Callable[[AnsibleModule, Host], dict[s
     except OSError as error:
         module.fail_json(msg=str(error), error=type(error).__name__, where=error.filename)
     else:
+        for warning in result.pop("warnings", ()):
+            module.warn(warning)
         module.exit_json(**result)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Container, Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 
 LIVE = "live"
 RESTARTS_GUEST = "restarts the guest"
@@ -107,12 +108,12 @@ def _changes(wanted: Wanted, observed: Observed) -> Iterator[tuple[str, bool]]:
     if before is None:
         return
     for item in fields(Pod):
-        if item.name in ("name", "containers"):
+        if item.name in ("name", "containers", "init_containers") or not item.compare:
             continue
         if getattr(before, item.name) != getattr(after, item.name):
             yield f"{_camel(item.name)} changed", item.name in _LIVE_FIELDS
-    former = {container.name: container for container in before.containers}
-    latter = {container.name: container for container in after.containers}
+    former = {container.name: container for container in before.all_containers}
+    latter = {container.name: container for container in after.all_containers}
     for name in former:
         if name not in latter:
             yield f"container {name} removed", False

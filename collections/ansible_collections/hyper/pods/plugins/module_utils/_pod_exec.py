@@ -35,12 +35,12 @@ class Target:
 def find(host: Host, name: str, container: str | None) -> Target:
     """The container to run something in. Raises PodNotFound, ContainerNotFound, PodNotRunning."""
     pod = _record.require(host, name).pod
-    names = [item.name for item in pod.containers]
+    names = [item.name for item in pod.all_containers]
     if container is not None and container not in names:
         raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(names)}")
     if supervisor(host).pid(_pod_status.unit_name(name)) is None:
         raise PodNotRunning("is not running", where=f"pod {name}", remedy=f"Start it: hyper start {name}")
-    return Target(name, container or names[0])
+    return Target(name, container or pod.containers[0].name)
 
 
 def run(

@@ -7,16 +7,19 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values, _pod_guest_life
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
 PLAN_SERIAL = "hyper-plan"
 SCRATCH_SERIAL = "hyper-scratch"
 # QEMU's user-mode network (docs of -netdev user): the guest's place, its gateway and its name server.
-ADDRESS = "10.0.2.15"
+ADDRESS = _manifest_env.ADDRESS
 _PREFIX = 24
 _GATEWAY = "10.0.2.2"
 _NAME_SERVER = "10.0.2.3"
@@ -66,12 +69,14 @@ def guest(
 
 def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
     """What hyperstart is told. configs: image id → its configuration."""
-    volumes = [_launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size) for volume in pod.volumes]
+    volumes = [_volume(volume, pod.security.fs_group) for volume in pod.volumes]
+    fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume)}
+    fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
+    groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
-    for index, container in enumerate(pod.containers):
-        config = configs[images[container.name]]
-        path = f"spec.containers[{index}]"
-        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, False) for mount in container.mounts]
+    for path, container in zip(pod.paths, pod.all_containers):
+        config, security = configs[images[container.name]], container.security
+        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only or mount.name in fixed, False) for mount in container.mounts]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
         for target in config.volumes:
             if target.rstrip("/") in taken or not target.startswith("/"):
@@ -87,52 +92,87 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 argv=_argv(container, config, path),
                 env=tuple(_environment(container, config).items()),
                 workdir=container.working_dir or config.working_dir or "/",
-                user=config.user,
-                additional_groups=(),
-                stop_signal=_stop_signal(config, path),
+                user=_user(container, config, path),
+                additional_groups=groups,
+                stop_signal=container.lifecycle.stop_signal or _stop_signal(config, path),
                 grace_period=pod.grace_period,
-                restart_policy=pod.restart_policy,
+                restart_policy=_restart_policy(pod, container),
                 mounts=tuple(sorted(mounts, key=lambda mount: mount.target)),
-                capabilities=_launch.DEFAULT_CAPABILITIES,
-                readonly_rootfs=False,
-                no_new_privileges=False,
-                privileged=False,
-                tty=False,
-                stdin=False,
+                capabilities=security.capabilities(_launch.DEFAULT_CAPABILITIES),
+                readonly_rootfs=security.read_only_root,
+                no_new_privileges=security.no_new_privileges,
+                privileged=security.privileged,
+                tty=container.tty,
+                stdin=container.stdin,
+                init=container.init,
+                startup_probe=_pod_guest_life.probe(container.startup_probe, ADDRESS),
+                liveness_probe=_pod_guest_life.probe(container.liveness_probe, ADDRESS),
+                readiness_probe=_pod_guest_life.probe(container.readiness_probe, ADDRESS),
+                post_start=_pod_guest_life.hook(container.lifecycle.post_start, ADDRESS),
+                pre_stop=_pod_guest_life.hook(container.lifecycle.pre_stop, ADDRESS),
+                merge_groups=security.run_as_group is not None,
+                non_root=security.run_as_non_root,
+                unmasked_proc=security.unmasked_proc,
+                cpu_quota=container.resources.cpu_quota_us,
+                cpu_weight=container.resources.cpu_weight,
+                memory_limit=container.resources.memory_limit,
             )
         )
-    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n"
+    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n{pod.names.hosts()}"
     return _launch.LaunchPlan(
         hostname=pod.hostname,
         hosts=hosts.encode(),
-        resolv_conf=f"nameserver {_NAME_SERVER}\n".encode(),
+        resolv_conf=pod.names.resolv_conf(_NAME_SERVER).encode(),
         interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
         volumes=tuple(volumes),
         containers=tuple(containers),
+        active_deadline=pod.active_deadline,
+        sysctls=tuple((_manifest_security.sysctl_path(name), value) for name, value in pod.security.sysctls),
     )
 
 
-def _environment(container: _manifest.Container, config: ImageConfig) -> dict[str, str]:
+def _volume(volume: EmptyDir | FileVolume, group: int | None) -> _launch.Volume:
+    if isinstance(volume, EmptyDir):
+        return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
+    # The group that owns a volume may read its files.
+    files = tuple(_launch.File(file.path, file.data, file.mode | (0 if group is None else 0o040)) for file in volume.files)
+    return _launch.Volume(volume.name, "tmpfs", None, group, files)
+
+
+def _user(container: Container, config: ImageConfig, path: str) -> str:
+    user = container.security.user(config.user)
+    if container.security.run_as_non_root and user.partition(":")[0] in ("", "0", "root"):
+        raise InvalidManifest(
+            f"image {container.image} runs as root, and runAsNonRoot is true", where=f"{path}.securityContext.runAsUser", remedy="Give the container a user"
+        )
+    return user
+
+
+def _environment(container: Container, config: ImageConfig) -> dict[str, str]:
     """The image's environment, then the container's, whose values may name variables that were defined before them."""
-    own: dict[str, str] = {}
-    for name, value in container.env:
-        own[name] = _manifest.expand(value, own)
-    return {**dict(config.env), **own}
+    return {**dict(config.env), **_manifest_env.expanded(container.env)}
 
 
-def _argv(container: _manifest.Container, config: ImageConfig, path: str) -> tuple[str, ...]:
+def _argv(container: Container, config: ImageConfig, path: str) -> tuple[str, ...]:
     """Kubernetes, "Define a command and arguments": command replaces Entrypoint and Cmd, args replaces Cmd."""
-    own = dict(container.env)
-    command = tuple(_manifest.expand(word, own) for word in container.command or ())
-    args = None if container.args is None else tuple(_manifest.expand(word, own) for word in container.args)
+    own = _manifest_env.expanded(container.env)
+    command = tuple(_manifest_env.expand(word, own) for word in container.command or ())
+    args = None if container.args is None else tuple(_manifest_env.expand(word, own) for word in container.args)
     argv = command + (args or ()) if command else config.entrypoint + (config.cmd if args is None else args)
     if not argv:
         raise InvalidManifest(f"image {container.image} says no command to run", where=f"{path}.command", remedy="Give the container a command")
     return argv
 
 
+def _restart_policy(pod: _manifest.Pod, container: Container) -> RestartPolicy:
+    """An init container has done its work when it succeeds once: "Always" means "until then", unless it says so itself and is a sidecar."""
+    if container.restart_policy is not None:
+        return container.restart_policy
+    return "OnFailure" if container.init and pod.restart_policy == "Always" else pod.restart_policy
+
+
 def _stop_signal(config: ImageConfig, path: str) -> int:
     try:
-        return _manifest.signal_number(config.stop_signal or "SIGTERM")
+        return _manifest_values.signal_number(config.stop_signal or "SIGTERM")
     except ValueError as error:
         raise InvalidManifest(f"the image's StopSignal: {error}", where=f"{path}.image") from None

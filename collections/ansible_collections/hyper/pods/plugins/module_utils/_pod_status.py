@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _log, _manifest, _pod_files, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _pod_files, _pod_guest, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
@@ -54,7 +55,7 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     if record is None:
         return Observed(residue=residue, running=running, due=due)
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
-    completed = not running and not record.stopped and life is not None and life.ended and life.cause == "completed"
+    completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
     return Observed(record.pod, record.images, residue, running, due, completed)
 
 
@@ -150,8 +151,9 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
         "memoryMiB": pod.memory_mib,
         "labels": dict(pod.labels),
         "ports": [port.published for port in pod.published_ports],
-        "createdAt": _iso(record.created_at),
+        "createdAt": iso(record.created_at),
         "containers": [_container(container, record.images.get(container.name, ""), known.get(container.name)) for container in pod.containers],
+        "status": _kubernetes_status.pod_status(pod, status, record.images, ip=_pod_guest.ADDRESS if observation.pid else ""),
         "timings": dict(timings or {}),
     }
 
@@ -167,7 +169,7 @@ def phase(observation: Observation) -> str:
     return "Running" if status is not None and status.phase == "Stopping" else (status.phase if status else "Pending")
 
 
-def _container(container: _manifest.Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:
+def _container(container: Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:
     status = status or ContainerStatus(container.name, "waiting")
     return {
         "name": container.name,
@@ -179,13 +181,9 @@ def _container(container: _manifest.Container, image: str, status: ContainerStat
         "pid": status.pid,
         "exitCode": status.exit_code,
         "restartCount": status.restart_count,
-        "startedAt": _iso(status.started_at),
-        "finishedAt": _iso(status.finished_at),
+        "startedAt": iso(status.started_at),
+        "finishedAt": iso(status.finished_at),
     }
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def now() -> float:

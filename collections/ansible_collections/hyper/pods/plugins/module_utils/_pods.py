@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _plan, _pod_life, _pod_status, _preflight, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects, _plan, _pod_life, _pod_status, _preflight, _record
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -61,6 +61,7 @@ class Outcome:
     pods: tuple[dict[str, Any], ...]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
     def as_result(self) -> dict[str, Any]:
         """The form that a module returns."""
@@ -71,6 +72,7 @@ class Outcome:
             "before": dict(self.before),
             "after": dict(self.after),
             "diff": {"before": dict(self.before), "after": dict(self.after)},
+            "warnings": list(self.warnings),
         }
 
 
@@ -83,13 +85,15 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
         raise InvalidManifest("needs manifests, not names", where="pods")
     if state == "started" and len(names) != len(pods):
         raise InvalidManifest("holds both names and manifests", where="pods", remedy="Use two tasks")
-    return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods], state, options)
+    return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods if not _manifest_objects.is_object(pod)], state, options)
 
 
 def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
     """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
-    wanted = _parse_all(definitions)
+    definitions, objects = _manifest_objects.split(definitions)
+    wanted = _parse_all(definitions, objects)
     names = [pod.name for pod in wanted]
+    warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
     with _locks(host, names, options):
         observed = {name: _pod_status.observe(host, supervision, name) for name in names}
@@ -102,8 +106,8 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
         after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
         if options.check:
-            return Outcome(actions, _infos(host, supervision, names, options), before, after)
-        records = {pod.name: _record_of(host, pod, definition, images) for pod, definition in zip(wanted, definitions)}
+            return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings)
+        records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, definitions)}
         disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
         _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
@@ -112,7 +116,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         awaited = [name for name in names if name in begun or (start and observed[name].running)]
         _wait_running(life, awaited, options)
     _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after)
+    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, warnings)
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
@@ -149,11 +153,11 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     return Outcome(actions, _infos(host, supervision, left, options, {action.pod for action in actions}), before, after)
 
 
-def _parse_all(definitions: Sequence[object]) -> list[_manifest.Pod]:
+def _parse_all(definitions: Sequence[object], objects: _manifest_objects.Objects) -> list[_manifest.Pod]:
     pods: list[_manifest.Pod] = []
     for index, definition in enumerate(definitions):
         try:
-            pod = _manifest.parse(definition)
+            pod = _manifest.parse(definition, objects)
         except InvalidManifest as error:
             if len(definitions) == 1:
                 raise
@@ -238,7 +242,7 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
     """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
     policies: dict[str, tuple[str, str]] = {}
     for pod in wanted:
-        for container in pod.containers:
+        for container in pod.all_containers:
             policy = options.pull or _POLICIES.get(container.image_pull_policy or "", "missing")
             if policies.get(container.image, ("", ""))[1] != "always":
                 policies[container.image] = (pod.name, policy)
@@ -267,23 +271,24 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
 
 
 def _pulls(pod: _manifest.Pod, images: Mapping[str, _Found]) -> Iterator[_plan.Action]:
-    for reference in dict.fromkeys(container.image for container in pod.containers):
+    for reference in dict.fromkeys(container.image for container in pod.all_containers):
         if images[reference].pulled:
             yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
 
 
 def _ids(pod: _manifest.Pod, images: Mapping[str, _Found]) -> dict[str, str]:
-    return {container.name: image_id for container in pod.containers if (image_id := images[container.image].id) is not None}
+    return {container.name: image_id for container in pod.all_containers if (image_id := images[container.image].id) is not None}
 
 
-def _record_of(host: Host, pod: _manifest.Pod, definition: object, images: Mapping[str, _Found]) -> _record.Record:
+def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, _Found]) -> _record.Record:
     former = _record.read(host, pod.name)
     return _record.Record(
         definition=definition,
         images=_ids(pod, images),
-        configs={image.id: asdict(image.config) for container in pod.containers if (image := images[container.image].image) is not None},
+        configs={image.id: asdict(image.config) for container in pod.all_containers if (image := images[container.image].image) is not None},
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
+        objects=tuple(objects[key].document for key in pod.uses),
     )
 
 
@@ -291,7 +296,7 @@ def _brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[
     if pod is None:
         return None
     brief = _manifest.document(pod)
-    for container in brief["containers"]:
+    for container in [*brief.get("initContainers", ()), *brief["containers"]]:
         container["imageID"] = (images or {}).get(container["name"], "")
     return brief
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
 
 
 class PortTaken(HyperError):

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -40,9 +40,9 @@ class BrokenRecord(HyperError):
 class Record:
     """What the host remembers of a pod.
 
-    definition: the manifest as the user gave it. images: container name → image id. configs: image id → the image's configuration, so that the pod
-    can be started when its images have left the store. created_at: seconds since the epoch. stopped: the user asked for the guest's end, so its phase
-    is Stopped.
+    definition: the manifest as the user gave it. objects: the documents of ConfigMaps and Secrets that it uses. images: container name → image id.
+    configs: image id → the image's configuration, so that the pod can be started when its images have left the store. created_at: seconds since the epoch.
+    stopped: the user asked for the guest's end, so its phase is Stopped.
     """
 
     definition: object
@@ -50,10 +50,11 @@ class Record:
     configs: Mapping[str, Mapping[str, Any]]
     created_at: float
     stopped: bool = False
+    objects: Sequence[object] = ()
 
     @property
     def pod(self) -> _manifest.Pod:
-        return _manifest.parse(self.definition)
+        return _manifest.parse(self.definition, _manifest_objects.split(self.objects)[1])
 
 
 def check_name(name: str) -> None:
@@ -73,7 +74,7 @@ def read(host: Host, name: str) -> Record | None:
     file = path(host, name)
     try:
         data = json.loads(file.read_bytes())
-        return Record(data["definition"], data["images"], data["configs"], data["created_at"], data["stopped"])
+        return Record(data["definition"], data["images"], data["configs"], data["created_at"], data["stopped"], data.get("objects", ()))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
-from ansible_collections.hyper.pods.plugins.module_utils._fields import MESSAGE, NUMBER, TIME, Part, Record
+from ansible_collections.hyper.pods.plugins.module_utils._fields import FLAG, MESSAGE, NUMBER, TIME, Part, Record
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Stopping"]
 State = Literal["waiting", "running", "terminated"]
@@ -15,7 +15,10 @@ State = Literal["waiting", "running", "terminated"]
 
 @dataclass(frozen=True)
 class ContainerStatus:
-    """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970."""
+    """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970.
+
+    ready: its readiness probe says so, or an init container succeeded; started: it runs, and its startup probe has succeeded. last_*: of its last end.
+    """
 
     name: str
     state: State
@@ -27,15 +30,21 @@ class ContainerStatus:
     restart_count: int = 0
     started_at: float | None = None
     finished_at: float | None = None
+    ready: bool = False
+    started: bool = False
+    last_reason: str = ""
+    last_message: str = ""
+    last_started_at: float | None = None
 
 
 @dataclass(frozen=True)
 class Status:
-    """A pod as hyperstart reports it; containers in the plan's order."""
+    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty."""
 
     phase: Phase
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
+    reason: str = ""
 
 
 _CONTAINER = Record(
@@ -50,10 +59,16 @@ _CONTAINER = Record(
     Part(tag.STATUS_CONTAINER_RESTART_COUNT, "restart_count", NUMBER),
     Part(tag.STATUS_CONTAINER_STARTED_AT, "started_at", TIME),
     Part(tag.STATUS_CONTAINER_FINISHED_AT, "finished_at", TIME),
+    Part(tag.STATUS_CONTAINER_READY, "ready", FLAG),
+    Part(tag.STATUS_CONTAINER_STARTED, "started", FLAG),
+    Part(tag.STATUS_CONTAINER_LAST_REASON, "last_reason", MESSAGE),
+    Part(tag.STATUS_CONTAINER_LAST_MESSAGE, "last_message", MESSAGE),
+    Part(tag.STATUS_CONTAINER_LAST_STARTED_AT, "last_started_at", TIME),
 )
 STATUS = Record(
     Status,
     Part(tag.STATUS_PHASE, "phase", MESSAGE),
     Part(tag.STATUS_MESSAGE, "message", MESSAGE),
     Part(tag.STATUS_CONTAINER, "containers", _CONTAINER.kind, many=True),
+    Part(tag.STATUS_REASON, "reason", MESSAGE),
 )

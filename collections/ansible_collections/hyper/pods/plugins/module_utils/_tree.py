@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read a tree of mappings and lists strictly: every value is asked for by name and type, and what nobody asked for is an error.
 
-A reader never drops a field in silence: ``done()`` refuses the fields that were not taken, with their path and, where one is near, the name
+A reader never drops a field in silence: ``done()`` notes or refuses the fields that were not taken, with their path and, where one is near, the name
 that was probably meant.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import Field, Shape
 
 T = TypeVar("T")
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -39,9 +40,12 @@ def _kind(value: object) -> str:
 
 
 class Node:
-    """One mapping of the tree, its path, and the names that have been taken from it."""
+    """One mapping of the tree, its path, and the names that have been taken from it.
 
-    def __init__(self, value: object, path: str) -> None:
+    noted: the paths of all fields of the whole tree that were accepted without effect.
+    """
+
+    def __init__(self, value: object, path: str, noted: list[str] | None = None) -> None:
         if not isinstance(value, Mapping):
             raise InvalidManifest(f"must be a mapping, not {_kind(value)}", where=path or "definition")
         for key in value:
@@ -49,6 +53,7 @@ class Node:
                 raise InvalidManifest(f"has the key {key!r}, which is not a string", where=path or "definition", remedy="Put it in quotes")
         self._value: Mapping[str, Any] = value
         self.path = path
+        self.noted: list[str] = [] if noted is None else noted
         self._taken: set[str] = set()
 
     def at(self, name: str) -> str:
@@ -117,12 +122,38 @@ class Node:
                 raise InvalidManifest(f"must be a string, not {_kind(value)}", where=f"{self.at(name)}[{index}]", remedy="Put it in quotes")
         return tuple(values)
 
+    def required(self, name: str) -> None:
+        """Refuse a mapping that lacks a field, whose value may be empty."""
+        if self._value.get(name) is None:
+            raise self.fail(name, "is required")
+
+    def integers(self, name: str, low: int, high: int) -> tuple[int, ...]:
+        values = self._take(name, list) or []
+        for index, value in enumerate(values):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise InvalidManifest(f"must be a whole number, not {_kind(value)}", where=f"{self.at(name)}[{index}]")
+            if not low <= value <= high:
+                raise InvalidManifest(f"must be between {low} and {high}, not {value}", where=f"{self.at(name)}[{index}]")
+        return tuple(values)
+
+    def items(self, name: str) -> list[tuple[str, Any]]:
+        """The items of the list that stands there, of whatever type, each after its path."""
+        return [(f"{self.at(name)}[{index}]", value) for index, value in enumerate(self._take(name, list) or [])]
+
     def string_map(self, name: str) -> dict[str, str]:
         values = self._take(name, dict) or {}
         for key, value in values.items():
             if not isinstance(value, str):
                 raise InvalidManifest(f"must be a string, not {_kind(value)}", where=f"{self.at(name)}[{key}]", remedy="Put it in quotes")
         return dict(values)
+
+    def number_or_name(self, name: str) -> int | str | None:
+        """A port: its number, or the name that it has elsewhere."""
+        self._taken.add(name)
+        value = self._value.get(name)
+        if value is None or (isinstance(value, (str, int)) and not isinstance(value, bool)):
+            return value
+        raise self.fail(name, f"must be a whole number or a name, not {_kind(value)}")
 
     def scalar(self, name: str) -> str | int | float | None:
         """A quantity: a number, or a string that holds one."""
@@ -134,18 +165,44 @@ class Node:
 
     def node(self, name: str) -> Node | None:
         value = self._take(name, dict)
-        return None if value is None else Node(value, self.at(name))
+        return None if value is None else Node(value, self.at(name), self.noted)
 
     def nodes(self, name: str) -> Iterator[Node]:
         for index, value in enumerate(self._take(name, list) or []):
-            yield Node(value, f"{self.at(name)}[{index}]")
+            yield Node(value, f"{self.at(name)}[{index}]", self.noted)
 
-    def done(self, known: Sequence[str] = ()) -> None:
-        """Refuse every field that is set and was not taken. known: names that exist in Kubernetes and are not honoured."""
+    def done(self, fields: Mapping[str, Field] = {}) -> None:
+        """Note or refuse every field that is set and was not taken. fields: what becomes of those that exist in Kubernetes."""
         for name, value in self._value.items():
             if name in self._taken or value is None:
                 continue
-            if name in known:
-                raise NotSupported(self.at(name))
-            near = difflib.get_close_matches(name, [*self._taken, *known], n=1)
-            raise self.fail(name, "unknown field", f"Did you mean {near[0]}?" if near else None)
+            field = fields.get(name)
+            if field is None:
+                near = difflib.get_close_matches(name, [*self._taken, *fields], n=1)
+                raise self.fail(name, "unknown field", f"Did you mean {near[0]}?" if near else None)
+            if field.fate != "noted":
+                raise NotSupported(self.at(name), field.text)
+            _check(value, field.shape, self.at(name))
+            self.noted.append(self.at(name))
+
+
+def _check(value: object, shape: Shape, path: str) -> None:
+    """Refuse a value that is not of a shape (see ``_kubernetes.Shape``); null is unset wherever it stands."""
+    kind = shape if isinstance(shape, type) else type(shape)
+    if value is None:
+        return
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise InvalidManifest(f"must be {_TYPE_NAMES[kind]}, not {_kind(value)}", where=path)
+    if isinstance(shape, list) and isinstance(value, list):
+        for index, item in enumerate(value):
+            _check(item, shape[0], f"{path}[{index}]")
+    elif isinstance(shape, dict) and isinstance(value, dict):
+        known = {name.rstrip("!"): item for name, item in shape.items() if name is not str}
+        for name, item in value.items():
+            if str not in shape and name not in known:
+                near = difflib.get_close_matches(str(name), list(known), n=1)
+                raise InvalidManifest("unknown field", where=f"{path}.{name}", remedy=f"Did you mean {near[0]}?" if near else None)
+            _check(item, shape[str] if str in shape else known[name], f"{path}.{name}")
+        for name in shape:
+            if name is not str and name.endswith("!") and value.get(name[:-1]) is None:
+                raise InvalidManifest("is required", where=f"{path}.{name[:-1]}")

@@ -10,7 +10,7 @@ module: image
 short_description: Manage container images on a KVM host
 description:
   - Brings container images into the image store of a KVM host, each as a read-only disk that any number of pods share, and removes them.
-  - Images come from a registry, an OCI layout or archive, or a Docker archive.
+  - Images come from a registry, an OCI layout or archive, a Docker archive, or an AppContainer image.
   - Without O(name), lists the images of the store.
 version_added: 0.1.0
 author:
@@ -20,7 +20,7 @@ options:
     description:
       - The images' references, as V([REGISTRY/]NAME[:TAG][@DIGEST]).
       - A short name such as V(nginx) is looked for in the store under V(localhost/) first, then under V(docker.io/library/).
-      - Also V(oci:DIR[:TAG]), V(oci-archive:FILE[:TAG]) and V(docker-archive:FILE[:NAME:TAG]), with absolute paths on the host.
+      - Also V(oci:DIR[:TAG]), V(oci-archive:FILE[:TAG]), V(docker-archive:FILE[:NAME:TAG]) and V(aci:FILE), with absolute paths on the host.
       - Layers that several images of one task share are fetched once.
     type: list
     elements: str

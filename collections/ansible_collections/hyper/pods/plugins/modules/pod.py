@@ -29,6 +29,8 @@ options:
       - For O(state=present) and O(state=started) a list of Kubernetes v1 Pod manifests, or of names of pods that are defined already.
       - For the other states a list of names; of a manifest only the name counts.
       - Manifests and names cannot be mixed in one task.
+      - ConfigMaps and Secrets that the pods of the task take values from stand beside their manifests. Their values are kept with the pod, readable by root
+        alone; those of Secrets are shown as digests only.
       - A field that cannot be honoured is refused by its path and changes nothing.
     type: list
     elements: raw
@@ -155,14 +157,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _module, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _module, _pods
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Bring the pods to the state."""
-    params = module.params
+    params = dict(module.params)
+    # What is told of the call afterwards, by Ansible itself too, holds no secret.
+    module.params["pods"] = _manifest_objects.redacted(params["pods"])
     options = _pods.Options(
         check=module.check_mode,
         pull=params["pull"],
@@ -177,9 +181,16 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     return _pods.bring(host, params["pods"], params["state"], options).as_result()
 
 
+class _Quiet(AnsibleModule):  # type: ignore[misc]
+    """A module whose arguments, which may hold Secrets, are not written to the system's log."""
+
+    def _log_invocation(self) -> None:
+        pass
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = _Quiet(
         argument_spec={
             **_module.HOST_ARGUMENTS,
             "pods": {"type": "list", "elements": "raw", "required": True},

@@ -95,6 +95,11 @@ pods:
         C(restartCount), C(startedAt) and C(finishedAt).
       type: list
       elements: dict
+    status:
+      description: >-
+        The same in Kubernetes' own form: C(phase), C(conditions), C(reason), C(message), C(podIP), C(initContainerStatuses) and C(containerStatuses),
+        whose C(state) and C(lastState) say how a container fares, C(ready) what its readiness probe says, and C(restartCount) how often it was restarted.
+      type: dict
 logs:
   description: The output by pod, with C(time), C(stream), C(container) and C(message) of each line.
   returned: when O(logs) is set

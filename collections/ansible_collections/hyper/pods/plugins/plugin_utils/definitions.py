@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words of a command line, answers of a survey and files become Kubernetes v1 Pod manifests here, and nowhere else.
+"""Words of a command line and answers of a survey become Kubernetes v1 Pod manifests here, and nowhere else; texts do in ``forms.py``.
 
 Everything is pure: text and plain values in, plain manifests (dicts that JSON can carry) out. What a manifest may say is checked where it
 is used, on the KVM host (``module_utils/_manifest.py``); here only the words themselves are judged.
@@ -12,9 +12,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.plugin_utils._yaml import ManifestLoader
 
 Manifest = dict[str, Any]
 Words = str | Iterable[str] | None
@@ -63,9 +62,9 @@ def container_name(image: str) -> str:
     head, slash, last = path.rpartition("/")
     if not slash and ":" in last:
         head, _colon, after = last.partition(":")
-        last = after if head in {"oci", "oci-archive", "docker-archive", "dir"} else last
+        last = after if head in {"oci", "oci-archive", "docker-archive", "aci", "dir"} else last
     base = last.partition(":")[0]
-    base = re.sub(r"\.(tar|tgz|tar\.gz)$", "", base)
+    base = re.sub(r"\.(tar|tgz|tar\.gz|aci)$", "", base)
     return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:LONGEST_LABEL].strip("-") or "container"
 
 
@@ -207,27 +206,15 @@ def pod_manifest(
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def load_manifests(text: str, *, where: str) -> list[Manifest]:
-    """The Pod manifests of a YAML (or JSON) text with one or several documents. where: the text's name in errors. Raises BadDefinition."""
-    try:
-        documents = list(yaml.load_all(text, Loader=ManifestLoader))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadDefinition(f"not YAML: {' '.join(str(error).split())}", where=where) from None
-    manifests = check_manifests([document for document in documents if document is not None], where=where)
-    if not manifests:
-        raise BadDefinition("there is no Pod in it", where=where, remedy="Write a Kubernetes v1 Pod manifest: apiVersion, kind, metadata, spec")
-    return manifests
-
-
 def check_manifests(values: Sequence[Any], *, where: str) -> list[Manifest]:
-    """The same values, if each is a mapping of kind Pod. Raises BadDefinition."""
+    """The same values, if each is a mapping of kind Pod, ConfigMap or Secret. Raises BadDefinition."""
     for number, value in enumerate(values, 1):
         place = f"{where}, pod {number}" if len(values) > 1 else where
         if not isinstance(value, Mapping):
             raise BadDefinition(f"{value!r} is not a Pod manifest", where=place, remedy="Write a Kubernetes v1 Pod manifest: apiVersion, kind, metadata, spec")
-        if value.get("kind") != "Pod":
+        if value.get("kind") not in ("Pod", *_manifest_objects.KINDS):
             raise BadDefinition(f"the kind is {value.get('kind', 'missing')}", where=place, remedy="Only the kind Pod is run; take the Pod out of it")
-    names = [value.get("metadata", {}).get("name") for value in values if isinstance(value.get("metadata"), Mapping)]
+    names = [value.get("metadata", {}).get("name") for value in values if value["kind"] == "Pod" and isinstance(value.get("metadata"), Mapping)]
     for name in names:
         if name is not None and names.count(name) > 1:
             raise BadDefinition(f"two pods are named {name}", where=where, remedy="Give each pod a name of its own")
@@ -264,6 +251,6 @@ def requested_manifests(request: Mapping[str, Any]) -> list[Manifest]:
                 restart_policy=given.get("restart_policy"),
             )
         )
-    if not manifests:
+    if not any(isinstance(manifest, Mapping) and manifest.get("kind") == "Pod" for manifest in manifests):
         raise BadDefinition("there is nothing to run", where="pod_images", remedy=f"Set pod_name and pod_images, or pod_definition, or pods, {_EXAMPLE}")
     return check_manifests(manifests, where="pods")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment of a container, and how its variables are named in other fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources, digest
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
+
+# QEMU's user-mode network (docs of -netdev user): the guest's place.
+ADDRESS = "10.0.2.15"
+_ENV_NAME = re.compile(r"[^=\x00]+")
+_MEMBER = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable. verbatim: the value is taken as it is, without $(NAME). secret: it comes from a Secret and is never shown."""
+
+    name: str
+    value: str = field(repr=False)
+    verbatim: bool = False
+    secret: bool = False
+
+    @property
+    def shown(self) -> str:
+        return digest(self.value) if self.secret else self.value
+
+
+def environment(container: Node, sources: Sources, resources: Resources) -> tuple[Variable, ...]:
+    """envFrom, then env, of a container with these resources. A later variable takes the place of an earlier one of its name."""
+    made: list[Variable] = []
+    for item in container.nodes("envFrom"):
+        made += _all_of(item, sources)
+    for item in container.nodes("env"):
+        made += _variable(item, sources, resources)
+    return tuple(made)
+
+
+def _variable(node: Node, sources: Sources, resources: Resources) -> Iterator[Variable]:
+    name = node.required_string("name")
+    if not _ENV_NAME.fullmatch(name):
+        raise node.fail("name", f"{name!r} is not a name of an environment variable")
+    value = node.string("value")
+    source = node.node("valueFrom")
+    node.done(_kubernetes.ENV_VAR)
+    if source is None:
+        yield Variable(name, _text(value or "", node.at("value")))
+    elif value:
+        raise node.fail("valueFrom", "cannot stand beside a value")
+    else:
+        yield from _from(name, source, sources, resources)
+
+
+def _from(name: str, node: Node, sources: Sources, resources: Resources) -> Iterator[Variable]:
+    config_map, secret, field_ref, resource_ref = (node.node(kind) for kind in ("configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef"))
+    node.done(_kubernetes.ENV_SOURCE)
+    if sum(source is not None for source in (config_map, secret, field_ref, resource_ref)) != 1:
+        raise InvalidManifest("needs exactly one source", where=node.path)
+    for kind, reference in (("ConfigMap", config_map), ("Secret", secret)):
+        if reference is not None:
+            value = _key(kind, reference, sources)
+            if value is not None:
+                yield Variable(name, value, verbatim=True, secret=kind == "Secret")
+    if field_ref is not None:
+        yield Variable(name, field_value(field_ref, sources), verbatim=True)
+    if resource_ref is not None:
+        yield Variable(name, resource_value(resource_ref, resources), verbatim=True)
+
+
+def _key(kind: str, node: Node, sources: Sources) -> str | None:
+    name, key, optional = node.required_string("name"), node.required_string("key"), bool(node.boolean("optional"))
+    node.done(_kubernetes.KEY_SELECTOR)
+    found = sources.find(kind, node, name, optional)
+    if found is None or (optional and key not in found.data):
+        return None
+    if key not in found.data:
+        raise node.fail("key", f"{kind} {name} has no key {key!r}", f"Its keys: {', '.join(sorted(found.data)) or 'none'}")
+    return _text(found.data[key], node.path)
+
+
+def _all_of(node: Node, sources: Sources) -> Iterator[Variable]:
+    prefix = node.string("prefix") or ""
+    references = [(kind, reference) for kind, field_name in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")) if (reference := node.node(field_name))]
+    node.done(_kubernetes.ENV_FROM)
+    if len(references) != 1:
+        raise InvalidManifest("needs exactly one source", where=node.path)
+    [(kind, reference)] = references
+    name, optional = reference.required_string("name"), bool(reference.boolean("optional"))
+    reference.done(_kubernetes.ENV_FROM_REFERENCE)
+    found = sources.find(kind, reference, name, optional)
+    for key, value in sorted(found.data.items()) if found else ():
+        yield Variable(prefix + key, _text(value, reference.path), verbatim=True, secret=kind == "Secret")
+
+
+def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> str:
+    """What a fieldRef means. more: what it may name beside the fields that always can. Raises NotSupported for what only a cluster knows."""
+    if (node.string("apiVersion") or "v1") != "v1":
+        raise node.fail("apiVersion", "must be v1")
+    path = node.required_string("fieldPath")
+    node.done(_kubernetes.FIELD_SELECTOR)
+    known = {
+        "metadata.name": sources.name,
+        "metadata.namespace": "default",
+        "spec.serviceAccountName": "default",
+        "status.podIP": ADDRESS,
+        "status.podIPs": ADDRESS,
+        **more,
+    }
+    member = _MEMBER.fullmatch(path)
+    if member:
+        return (sources.labels if member[1] == "labels" else sources.annotations).get(member[2], "")
+    if path not in known:
+        raise NotSupported(
+            node.at("fieldPath"), f"{path} is not known here", f"Take one of {', '.join(known)}, metadata.labels['KEY'], metadata.annotations['KEY']"
+        )
+    return known[path]
+
+
+def resource_value(node: Node, resources: Resources) -> str:
+    """What a resourceFieldRef means: in units of its divisor, rounded up."""
+    if node.string("containerName") is not None:
+        raise node.fail("containerName", "a container's environment speaks of the container itself", "Remove the field")
+    name = node.choice("resource", ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory"), "")
+    if not name:
+        raise node.fail("resource", "is required")
+    text = node.scalar("divisor")
+    divisor = Fraction(1) if text is None else amount(node, "divisor", text) or Fraction(1)
+    node.done(_kubernetes.RESOURCE_SELECTOR)
+    values = {
+        "limits.cpu": resources.cpu_limit,
+        "limits.memory": resources.memory_limit,
+        "requests.cpu": resources.cpu_request,
+        "requests.memory": resources.memory_request,
+    }
+    value = values[name]
+    if value is None:
+        raise node.fail("resource", f"the container has no {name}")
+    return str(_quantity.ceiling(Fraction(value) / divisor))
+
+
+def _text(value: bytes | str, path: str) -> str:
+    """A value as a variable can hold it; it is not part of an error, for it may be a secret."""
+    try:
+        text = value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError:
+        raise InvalidManifest("is not text in UTF-8", where=path) from None
+    if "\x00" in text:
+        raise InvalidManifest("holds a NUL character", where=path)
+    return text
+
+
+def expanded(variables: Iterable[Variable]) -> dict[str, str]:
+    """The variables with their values, which may name variables that were defined before them."""
+    own: dict[str, str] = {}
+    for variable in variables:
+        own[variable.name] = variable.value if variable.verbatim else expand(variable.value, own)
+    return own
+
+
+def expand(word: str, env: Mapping[str, str]) -> str:
+    """Replace $(NAME) by the variable's value where it is known; $$ stands for one $ (Kubernetes, "Dependent environment variables")."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        return env.get(match[1], match[0])
+
+    return re.sub(r"\$\$|\$\(([^()$]*)\)", value, word)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ConfigMaps and Secrets: documents that stand beside a Pod and that it takes values from.
+
+They are nothing of their own on a host: each pod keeps what it uses.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
+
+KINDS = ("ConfigMap", "Secret")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Object:
+    """A ConfigMap or a Secret. document: as the user gave it."""
+
+    kind: str
+    name: str
+    data: Mapping[str, bytes] = field(repr=False)
+    document: object = field(repr=False, compare=False)
+
+
+Objects = Mapping[tuple[str, str], Object]
+
+
+@dataclass
+class Sources:
+    """What the values of a pod may be taken from. used: the objects that were asked for."""
+
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    objects: Objects
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def find(self, kind: str, reference: Node, name: str, optional: bool) -> Object | None:
+        """The object of that name, or None where it is optional and not there."""
+        found = self.objects.get((kind, name))
+        if found is not None:
+            self.used.add((kind, name))
+        elif not optional:
+            known = [known for other, known in sorted(self.objects) if other == kind]
+            raise reference.fail("name", f"there is no {kind} {name!r}", f"Give its document beside the Pod's; there are: {', '.join(known) or 'none'}")
+        return found
+
+
+def is_object(document: object) -> bool:
+    """Whether a document is one of KINDS."""
+    return isinstance(document, Mapping) and document.get("kind") in KINDS
+
+
+def split(documents: Iterable[object]) -> tuple[list[object], dict[tuple[str, str], Object]]:
+    """The other documents, and the objects among them by kind and name. Raises InvalidManifest."""
+    others: list[object] = []
+    objects: dict[tuple[str, str], Object] = {}
+    for document in documents:
+        if not is_object(document):
+            others.append(document)
+            continue
+        made = parse(document)
+        if (made.kind, made.name) in objects:
+            raise InvalidManifest(f"{made.kind} {made.name} is defined twice", where="metadata.name")
+        objects[made.kind, made.name] = made
+    return others, objects
+
+
+def parse(document: object) -> Object:
+    """Read a ConfigMap or a Secret. Raises InvalidManifest; a value is never part of the message."""
+    root = Node(document, "")
+    kind = root.choice("kind", KINDS, "")
+    if root.required_string("apiVersion") != "v1":
+        raise root.fail("apiVersion", "must be v1")
+    metadata = root.node("metadata")
+    if metadata is None:
+        raise root.fail("metadata", "is required")
+    name = metadata.required_string("name")
+    if not _NAME.fullmatch(name):
+        raise metadata.fail("name", f"{name!r} is not the name of a {kind}")
+    metadata.string("namespace")
+    metadata.string_map("labels")
+    metadata.string_map("annotations")
+    metadata.done(_kubernetes.OBJECT_META)
+    root.boolean("immutable")
+    plain, encoded = ("data", "binaryData") if kind == "ConfigMap" else ("stringData", "data")
+    if kind == "Secret":
+        root.string("type")
+    data = {key: value.encode() for key, value in root.string_map(plain).items()}
+    for key, value in root.string_map(encoded).items():
+        try:
+            # A Secret's stringData goes before its data.
+            data.setdefault(key, base64.b64decode("".join(value.split()), validate=True))
+        except (binascii.Error, ValueError):
+            raise InvalidManifest("is not base64", where=f"{encoded}[{key}]") from None
+    for key in data:
+        if not _KEY.fullmatch(key) or key in (".", ".."):
+            raise InvalidManifest(f"{key!r} is not a key: letters, digits, '-', '_' and '.'", where=root.at(plain))
+    root.done()
+    return Object(kind, name, data, document)
+
+
+def digest(value: bytes | str) -> str:
+    """What is shown in the place of a secret."""
+    return f"sha256:{hashlib.sha256(value if isinstance(value, bytes) else value.encode()).hexdigest()[:12]}"
+
+
+def redacted(documents: Sequence[Any]) -> list[Any]:
+    """The same documents without the values of Secrets."""
+    return [_redact(document) if isinstance(document, Mapping) and document.get("kind") == "Secret" else document for document in documents]
+
+
+def _redact(secret: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(secret)
+    for name in ("data", "stringData"):
+        if isinstance(shown.get(name), Mapping):
+            shown[name] = {key: digest(str(value)) for key, value in shown[name].items()}
+    return shown

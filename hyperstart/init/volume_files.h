@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* The files that a volume holds from the start. */
+#ifndef VOLUME_FILES_H
+#define VOLUME_FILES_H
+
+#include "launch_plan.h"
+
+/* `root`: the volume's directory, which nobody else has seen yet. */
+int volume_files_write(const struct volume_plan *volume, const char *root, struct error *error);
+
+#endif

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a pod's definition to what hyperstart is told of its life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._launch import Container
+from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._pod_guest import launch_plan
+
+CONFIG = ImageConfig(cmd=("sleep", "infinity"))
+
+
+def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Container]:
+    """The launch plan's containers, by name and in its order."""
+
+    def named(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"image": "tools", **item} for item in items]
+
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {**spec, "initContainers": named(init or []), "containers": named(containers)},
+    }
+    pod = parse(manifest)
+    images = {container.name: "sha256:" + "a" * 64 for container in pod.all_containers}
+    return {container.name: container for container in launch_plan(pod, images, {"sha256:" + "a" * 64: CONFIG}).containers}
+
+
+@pytest.mark.parametrize(
+    ("pod", "own", "container", "init_container"),
+    [
+        ("Always", None, "Always", "OnFailure"),
+        ("OnFailure", None, "OnFailure", "OnFailure"),
+        ("Never", None, "Never", "Never"),
+        ("Never", "Always", "Always", "Always"),
+        ("Always", "Never", "Never", "Never"),
+    ],
+)
+def test_restart_policies(pod: str, own: str | None, container: str, init_container: str) -> None:
+    more = {} if own is None else {"restartPolicy": own}
+    plan = planned([{"name": "app", **more}], [{"name": "before", **more}], restartPolicy=pod)
+    assert [(name, item.init, item.restart_policy) for name, item in plan.items()] == [("before", True, init_container), ("app", False, container)]
+
+
+def test_hooks_and_the_stop_signal() -> None:
+    hooks = {"postStart": {"exec": {"command": ["a", "b"]}}, "preStop": {"sleep": {"seconds": 3}}}
+    plan = planned([{"name": "app", "lifecycle": {**hooks, "stopSignal": "SIGQUIT"}}, {"name": "other", "lifecycle": {"preStop": {"httpGet": {"port": 80}}}}])
+    assert (plan["app"].post_start, plan["app"].pre_stop, plan["app"].stop_signal) == (Action("exec", ("a", "b")), Action("sleep", seconds=3), 3)
+    other = plan["other"]
+    assert (other.post_start, other.pre_stop and other.pre_stop.kind, other.stop_signal) == (None, "http", 15)
+
+
+COMMON = "User-Agent: kube-probe/1.34\r\nAccept: */*\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    ("handler", "action"),
+    [
+        ({"exec": {"command": ["sh", "-c", "$(NOT) expanded"]}}, Action("exec", ("sh", "-c", "$(NOT) expanded"))),
+        ({"tcpSocket": {"port": 80}}, Action("tcp", address="10.0.2.15", port=80)),
+        ({"tcpSocket": {"port": "web", "host": "localhost"}}, Action("tcp", address="127.0.0.1", port=8080)),
+        (
+            {"httpGet": {"port": 80, "path": "/a b?q=ü#part"}},
+            Action("http", address="10.0.2.15", port=80, request=f"GET /a%20b?q=%C3%BC HTTP/1.1\r\nHost: 10.0.2.15:80\r\n{COMMON}\r\n".encode()),
+        ),
+        (
+            {"httpGet": {"port": 80, "path": "x\r\nInjected: y", "host": "::1"}},
+            Action("http", address="::1", port=80, request=f"GET /x%0D%0AInjected:%20y HTTP/1.1\r\nHost: [::1]:80\r\n{COMMON}\r\n".encode()),
+        ),
+        (
+            {"httpGet": {"port": 80, "httpHeaders": [{"name": "host", "value": "shop"}, {"name": "ACCEPT", "value": "text/*"}]}},
+            Action(
+                "http",
+                address="10.0.2.15",
+                port=80,
+                request=b"GET / HTTP/1.1\r\nUser-Agent: kube-probe/1.34\r\nConnection: close\r\nhost: shop\r\nACCEPT: text/*\r\n\r\n",
+            ),
+        ),
+    ],
+)
+def test_what_a_probe_does(handler: dict[str, Any], action: Action) -> None:
+    plan = planned([{"name": "app", "ports": [{"name": "web", "containerPort": 8080}], "livenessProbe": handler}])
+    assert plan["app"].liveness_probe == Probe(action)
+
+
+@pytest.mark.parametrize(
+    ("more", "probe"),
+    [
+        ({}, {}),
+        ({"periodSeconds": 0, "timeoutSeconds": 0, "successThreshold": 0, "failureThreshold": 0}, {}),
+        (
+            {"initialDelaySeconds": 3, "periodSeconds": 4, "timeoutSeconds": 5, "failureThreshold": 6},
+            {"initial_delay": 3, "period": 4, "timeout": 5, "failure_threshold": 6},
+        ),
+        ({"terminationGracePeriodSeconds": 7}, {"grace_period": 7}),
+    ],
+)
+def test_when_a_probe_counts(more: dict[str, int], probe: dict[str, int]) -> None:
+    plan = planned([{"name": "app", "startupProbe": {"exec": {"command": ["true"]}, **more}}])
+    assert plan["app"].startup_probe == Probe(Action("exec", ("true",)), **probe)
