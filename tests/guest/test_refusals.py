@@ -141,7 +141,7 @@ CASES = (
         [container(image="No/Such:Tag")],
         "BadReference",
         "'No/Such:Tag' is no reference to an image: the repository's name must be in lower case. "
-        "Write [REGISTRY/]NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME:TAG]",
+        "Write [REGISTRY/]NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG] or aci:FILE",
     ),
     Case(
         "no credentials file",
@@ -169,7 +169,12 @@ CASES = (
         "InvalidManifest",
         "spec.containers[0].imagePulPolicy: unknown field. Did you mean imagePullPolicy?",
     ),
-    Case("unsupported field", [container(lifecycle={"postStart": {}})], "NotSupported", "spec.containers[0].lifecycle: not supported"),
+    Case(
+        "unsupported field",
+        [container(volumeDevices=[])],
+        "NotSupported",
+        "spec.containers[0].volumeDevices: not supported: there is no claim for a block device",
+    ),
     Case(
         "unsupported value",
         [manifest("bad", {"name": "a"}, shareProcessNamespace=False)],
@@ -279,7 +284,7 @@ def test_a_pod_that_runs_is_not_disturbed(place: Place, web: int) -> None:
     changes: tuple[tuple[dict[str, Any], str], ...] = (
         (manifest("web", {**mine, "ports": [port(web), port("%TAKEN%", containerPort=81)]}), "PortTaken"),
         (manifest("web", {**mine, "image": "%REGISTRY%/nosuch:1"}), "ImageNotFound"),
-        (manifest("web", {**mine, "lifecycle": {}}), "NotSupported"),
+        (manifest("web", {**mine, "volumeDevices": []}), "NotSupported"),
         (manifest("web", mine, resources={"limits": {"memory": "1Ti"}}), "NotEnoughMemory"),
     )
     for wanted, error in changes:
@@ -301,8 +306,8 @@ COMMANDS: Mapping[str, tuple[Sequence[str], int, str, str | None]] = {
     ),
     "unknown image": (("run", "--name", "bad", "--tls-verify", "false", "%REGISTRY%/nosuch:1"), 1, NO_IMAGE, None),
     "registry down": (("run", "--name", "bad", "--tls-verify", "false", "127.0.0.1:%CLOSED%/web:1"), 1, NO_REGISTRY, None),
-    "unsupported field": (("run", "-f", "unsupported.json"), 2, "spec.containers[0].lifecycle: not supported", None),
-    "malformed file": (("run", "-f", "malformed.yaml"), 2, "malformed.yaml: not YAML: while parsing a flow mapping%WORDS%", None),
+    "unsupported field": (("run", "-f", "unsupported.json"), 2, "spec.containers[0].volumeDevices: not supported: there is no claim for a block device", None),
+    "malformed file": (("run", "-f", "malformed.yaml"), 2, "malformed.yaml: neither JSON, %WORDS%, nor YAML", None),
     "no file": (("run", "-f", "nosuch.yaml"), 2, "nosuch.yaml: cannot be read: no such file or directory", None),
     "no pod to stop": (("stop", "bad"), 1, "there is no pod bad. Pods of this host: none", None),
     "path instead of a pod": (("rm", "../images"), 1, f"'../images' is not a pod's name. {NAMES}", None),
@@ -313,7 +318,7 @@ COMMANDS: Mapping[str, tuple[Sequence[str], int, str, str | None]] = {
 
 @pytest.mark.parametrize("case", COMMANDS, ids=lambda case: str(case).replace(" ", "-"))
 def test_the_command_refuses(place: Place, tmp_path: Path, case: str) -> None:
-    (tmp_path / "unsupported.json").write_text(json.dumps(container(lifecycle={"postStart": {}})))
+    (tmp_path / "unsupported.json").write_text(json.dumps(container(volumeDevices=[])))
     (tmp_path / "malformed.yaml").write_text("{apiVersion: v1, kind: Pod, metadata")
     words, code, message, missing = COMMANDS[case]
     before = snapshot(place.pods)
