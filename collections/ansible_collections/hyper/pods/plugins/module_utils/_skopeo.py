@@ -42,7 +42,7 @@ _MEANINGS: tuple[tuple[str, type[ImageError], str], ...] = (
     (r"more than one image|expected 1 item", ImageNotFound, "it holds several images, and none is named"),
     (r"no image found in (manifest list|image index)", UnsupportedPlatform, ""),
     (
-        r"connection refused|no such host|server misbehaving|timeout|unreachable|connection reset|deadline",
+        r"connection refused|no such host|server misbehaving|timeout|unreachable|connection reset|deadline|pinging container registry .*EOF",
         RegistryUnavailable,
         "the registry does not answer",
     ),
