@@ -6,9 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
-
-from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
 from hyperstart import _manifests
 from hyperstart._arguments import Subparsers, command
@@ -39,7 +36,6 @@ def convert(arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         manifests = _manifests.convert(sys.stdin.read(), where="standard input")
     else:
-        name = forms.project_name(Path(arguments.file))
-        manifests = _manifests.convert(_manifests.read_text(arguments.file), where=arguments.file, name=name)
+        manifests = _manifests.convert_file(arguments.file)
     print(json.dumps(manifests) if arguments.json else manifests_text(manifests), end="\n" if arguments.json else "")
     return 0

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files on this machine that describe pods: manifests, Hyper podfiles, Compose files."""
+"""Files on this machine that describe pods: manifests, Hyper podfiles, Compose files.
+
+What reads their forms, and what fetches over HTTP, is imported where it is needed: the two take a twentieth of a second, which a command without a file need not pay.
+"""
 
 from __future__ import annotations
 
-import http.client
 import os
-import urllib.request
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.plugin_utils import definitions, forms
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
 from hyperstart.errors import BadDefinition, HyperError
 
@@ -27,16 +28,29 @@ def read_manifests(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
     A Compose file may name variables of the environment. Raises BadDefinition, or InvalidManifest with the path of a field.
     """
+    from ansible_collections.hyper.pods.plugins.plugin_utils import forms
+
     return parse_manifests(read_text(path), where=os.fspath(path), name=forms.project_name(Path(path)))
 
 
 def parse_manifests(text: str, *, where: str, name: str = "") -> list[dict[str, Any]]:
     """The same of a text. where: its name in errors. name: of the pod of a Compose file that says none."""
+    from ansible_collections.hyper.pods.plugins.plugin_utils import forms
+
     return forms.load_manifests(text, where=where, name=name, variables=os.environ, fetch=fetch)
+
+
+def convert_file(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """A file of any form as Kubernetes' manifests; see ``convert``."""
+    from ansible_collections.hyper.pods.plugins.plugin_utils import forms
+
+    return convert(read_text(path), where=os.fspath(path), name=forms.project_name(Path(path)))
 
 
 def convert(text: str, *, where: str, name: str = "") -> list[dict[str, Any]]:
     """A text of any form as Kubernetes' manifests: the pods, and before each the ConfigMap that it needs. See ``parse_manifests``."""
+    from ansible_collections.hyper.pods.plugins.plugin_utils import forms
+
     documents = forms.read(text, where=where)
     manifests = forms.convert(documents, where=where, name=name, variables=os.environ, fetch=fetch)
     made = [manifest for manifest in manifests if manifest not in documents]
@@ -58,6 +72,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 def fetch(uri: str) -> bytes:
     """What an http, https or file uri names, of this machine's files as of others'. Raises FetchFailed."""
+    import http.client
+    import urllib.request
+
     if not uri.startswith(("http://", "https://", "file:///")):
         raise FetchFailed(f"{uri} is none of http, https and file:///")
     try:
