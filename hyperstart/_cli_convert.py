@@ -33,9 +33,7 @@ def add(subparsers: Subparsers) -> None:
 
 def convert(arguments: argparse.Namespace) -> int:
     """Print manifests."""
-    if arguments.file == "-":
-        manifests = _manifests.convert(sys.stdin.read(), where="standard input")
-    else:
-        manifests = _manifests.convert_file(arguments.file)
+    file = arguments.file
+    manifests = _manifests.convert(sys.stdin.read(), where="standard input") if file == "-" else _manifests.convert_file(file)
     print(json.dumps(manifests) if arguments.json else manifests_text(manifests), end="\n" if arguments.json else "")
     return 0

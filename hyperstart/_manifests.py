@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files on this machine that describe pods: manifests, Hyper podfiles, Compose files.
 
-What reads their forms, and what fetches over HTTP, is imported where it is needed: the two take a twentieth of a second, which a command without a file need not pay.
+What reads their forms, and what fetches over HTTP, is imported where it is needed: the two take a twentieth of a second, which a command without a
+file need not pay.
 """
 
 from __future__ import annotations
