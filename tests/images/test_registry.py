@@ -161,7 +161,8 @@ def test_layers_that_images_share_are_fetched_once(registry: Registry, host: Hos
     def pull(reference: str) -> bool:
         return ImageStore(host).ensure(reference, tls_verify=False)[1]
 
-    with ThreadPoolExecutor(3) as pool, ImageStore(host).keeping_layers():
-        assert list(pool.map(pull, references)) == [True] * 3
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(pull, references[:2])) == [True] * 2
+    # And by an image that comes later: they are kept.
+    assert pull(references[2])
     assert registry.fetches(digest(shared.blob)) == 1
-    assert not (host.images_dir / "blobs").exists()

@@ -6,6 +6,7 @@ Formats: https://github.com/opencontainers/image-spec (config.md, manifest.md) a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import re
@@ -55,6 +56,11 @@ class Manifest:
 
     config: Blob
     layers: tuple[Blob, ...]
+
+
+def digest_of(data: bytes) -> str:
+    """``sha256:HEX`` of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def host_architecture() -> str:

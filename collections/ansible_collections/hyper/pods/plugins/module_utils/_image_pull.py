@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
     ImageConfig,
     Manifest,
     choose_platform,
+    digest_of,
     host_architecture,
     is_index,
     parse_config,
@@ -28,7 +28,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_reference import
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Layer, Limits, flatten
 from ansible_collections.hyper.pods.plugins.module_utils._rootfs import OutOfBudget, XattrUnsupported
 from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access, copy, raw_manifest
-from ansible_collections.hyper.pods.plugins.module_utils._workspace import Staging, shared_blobs, workspaces
+from ansible_collections.hyper.pods.plugins.module_utils._workspace import Blobs, Staging, workspaces
 
 Progress = Callable[[str], None]
 
@@ -72,42 +72,60 @@ def find_offer(name: str, where: Reference, access: Access) -> Offer:
     return Offer(digest, manifest.config.digest, origin, manifest.layers)
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a pull brought: the image's id, its config, and its manifest, which names the layers that are kept; empty where it has none of OCI's form."""
+
+    id: str
+    config: bytes
+    manifest: bytes
+
+
 def make(
-    name: str, offer: Offer, access: Access, stage: Staging, *, known: Callable[[str], bool], limits: Limits | None, progress: Progress
-) -> tuple[str, bytes]:
-    """Fetch the layers and make the disk ``stage.disk``, unless the image is ``known``; returns the image's id and config. Raises an ImageError."""
+    name: str, offer: Offer, access: Access, stage: Staging, blobs: Blobs, *, known: Callable[[str], bool], limits: Limits | None, progress: Progress
+) -> Made:
+    """Fetch the layers and make the disk ``stage.disk``, unless the image is ``known``. Raises an ImageError."""
     if offer.aci is not None:
         image_id = digest_of(offer.aci.config)
-        _build(name, image_id, [Layer(offer.aci.path, offer.aci.diff_id, TREE)], stage, (stage.lock,), limits, progress)
-        return image_id, offer.aci.config
+        build_disk(name, image_id, [Layer(offer.aci.path, offer.aci.diff_id, TREE)], stage, (stage.lock,), limits, progress)
+        return Made(image_id, offer.aci.config, b"")
     sizes = {layer.digest: layer.size for layer in offer.layers}
+    here = [digest for digest in sizes if blobs.path(digest).exists()]
 
     def on_blob(digest: str) -> None:
-        progress(f"{name}: layer {digest[7:19]}" + (f" {human(sizes[digest])}" if digest in sizes else ""))
+        if digest not in here:
+            progress(f"{name}: layer {digest[7:19]}" + (f" {human(sizes[digest])}" if digest in sizes else ""))
 
-    with shared_blobs(stage.images) as (blobs, blobs_lock):
-        locks = (stage.lock, blobs_lock)
-        total = f"{len(sizes)} layers ({human(sum(sizes.values()))}) " if sizes else ""
-        progress(f"{name}: fetching {total}from {offer.origin}")
-        with contextlib.ExitStack() as stack:
-            # Pulls at the same time fetch a layer that they share once: the second waits, and finds it. In order, so that no two wait for each other.
-            for digest in sorted(sizes):
-                stack.enter_context(locked(blobs / "locks" / digest, what=f"layer {digest[7:19]}"))
-            copy(name, offer.origin, stage.layout, blobs, access, pass_fds=locks, on_blob=on_blob)
-        manifest = _read_layout(name, stage.layout, blobs)
-        image_id = manifest.config.digest
-        config = _read_blob(name, blobs, image_id)
-        if not known(image_id):
-            _build(name, image_id, _layers(name, config, manifest, blobs), stage, locks, limits, progress)
-    return image_id, config
+    locks = (stage.lock, blobs.lock)
+    total = f"{len(sizes)} layers ({human(sum(sizes.values()))}) " if sizes else ""
+    have = f", {len(here)} of them here already" if here else ""
+    progress(f"{name}: fetching {total}from {offer.origin}{have}")
+    with contextlib.ExitStack() as stack:
+        # Pulls at the same time fetch a layer that they share once: the second waits, and finds it. In order, so that no two wait for each other.
+        for digest in sorted(sizes):
+            stack.enter_context(locked(blobs.directory / "locks" / digest, what=f"layer {digest[7:19]}"))
+        copy(name, offer.origin, stage.layout, blobs.directory, access, pass_fds=locks, on_blob=on_blob)
+    raw = _read_layout(name, stage.layout, blobs)
+    manifest = parse_manifest(name, parse_json(name, raw, "manifest"))
+    image_id = manifest.config.digest
+    config = _read_blob(name, blobs, image_id)
+    if not known(image_id):
+        try:
+            build_disk(name, image_id, layers_of(name, config, manifest, blobs), stage, locks, limits, progress)
+        except BadImage:
+            # Were one of them damaged where it is kept, each later pull would find it again.
+            for layer in manifest.layers:
+                blobs.path(layer.digest).unlink(missing_ok=True)
+            raise
+    return Made(image_id, config, raw)
 
 
-def _layers(name: str, config: bytes, manifest: Manifest, blobs: Path) -> list[Layer]:
+def layers_of(name: str, config: bytes, manifest: Manifest, blobs: Blobs) -> list[Layer]:
     """The layers of an image that this host can run."""
     parsed = _check_platform(name, config)
     if len(parsed.diff_ids) != len(manifest.layers):
         raise BadImage(name, f"its config names {len(parsed.diff_ids)} layers and its manifest {len(manifest.layers)}")
-    return [Layer(_blob_path(blobs, blob.digest), diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids)]
+    return [Layer(blobs.path(blob.digest), diff_id) for blob, diff_id in zip(manifest.layers, parsed.diff_ids)]
 
 
 def _check_platform(name: str, config: bytes) -> ImageConfig:
@@ -117,7 +135,8 @@ def _check_platform(name: str, config: bytes) -> ImageConfig:
     return parsed
 
 
-def _build(name: str, image_id: str, layers: Sequence[Layer], stage: Staging, locks: Sequence[int], limits: Limits | None, progress: Progress) -> None:
+def build_disk(name: str, image_id: str, layers: Sequence[Layer], stage: Staging, locks: Sequence[int], limits: Limits | None, progress: Progress) -> None:
+    """Flatten the layers and pack them as ``stage.disk``. locks: descriptors that the commands hold too. Raises an ImageError."""
     failure: Exception = OutOfBudget()
     for workspace in workspaces(stage, sum(layer.blob.stat().st_size for layer in layers)):
         with workspace as (tree, budget):
@@ -135,27 +154,18 @@ def _build(name: str, image_id: str, layers: Sequence[Layer], stage: Staging, lo
     raise NoSpace(name, f"there is no room in {stage.images} to unpack it")
 
 
-def _read_layout(name: str, layout: Path, blobs: Path) -> Manifest:
+def _read_layout(name: str, layout: Path, blobs: Blobs) -> bytes:
     """The manifest of the one image in a layout that skopeo wrote; digests are checked again, since blobs may be another run's."""
     index = parse_json(name, (layout / "index.json").read_bytes(), "index")
     pointer = parse_manifest(name, {"config": index["manifests"][0], "layers": []})
-    return parse_manifest(name, parse_json(name, _read_blob(name, blobs, pointer.config.digest), "manifest"))
+    return _read_blob(name, blobs, pointer.config.digest)
 
 
-def _blob_path(blobs: Path, digest: str) -> Path:
-    return blobs / "sha256" / digest.partition(":")[2]
-
-
-def _read_blob(name: str, blobs: Path, digest: str) -> bytes:
-    data = _blob_path(blobs, digest).read_bytes()
+def _read_blob(name: str, blobs: Blobs, digest: str) -> bytes:
+    data = blobs.path(digest).read_bytes()
     if digest_of(data) != digest:
         raise BadImage(name, f"the blob {digest} has the digest {digest_of(data)}")
     return data
-
-
-def digest_of(data: bytes) -> str:
-    """``sha256:HEX`` of ``data``."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def human(size: int) -> str:

@@ -1,54 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images of a host: each a read-only disk, known by the digest of its config.
-
-    images/disks/HEX.erofs     the root filesystem; HEX is the config's digest
-    images/configs/HEX.json    the config, byte for byte, so that its name proves it
-    images/names/KEY.json      a reference → id, manifest digest, source; KEY is the SHA-256 of the reference
-    images/blobs/              layers on their way; shared by the pulls that run, gone with the last of them
-    images/staging/            disks on their way
-
-Only what was renamed to its place is trusted, and a name is written after its disk: a pull that is killed leaves staging and blobs, which the next one removes.
-Layers are not kept: the disk holds all that a pod needs, and they would take as much room again.
-A pod holds an image by a hard link of its disk, so the link count is the reference count.
-"""
+"""The image store of a host: find, pull, name and remove images. How they lie there: _image_files."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig, parse_config
-from ansible_collections.hyper.pods.plugins.module_utils._image_errors import ImageInUse, ImageNotFound, RootNeeded
-from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Offer, Progress, digest_of, find_offer, human, make
-from ansible_collections.hyper.pods.plugins.module_utils._image_reference import Reference, Registry, parse
-from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
-from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
-from ansible_collections.hyper.pods.plugins.module_utils._workspace import Staging, shared_blobs, staging
+from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadReference, ImageInUse, ImageNotFound
+from ansible_collections.hyper.pods.plugins.module_utils._image_files import ImageFiles, StoredImage, blob_path, key, sync
+from ansible_collections.hyper.pods.plugins.module_utils._image_reference import LOCAL_DOMAIN, Reference, Registry, parse
+
+# What pulls is imported where a pull begins: compiling it takes longer than all that a pod whose images are here asks of the store.
+if TYPE_CHECKING:
+    from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Made, Offer, Progress
+    from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
+    from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
+    from ansible_collections.hyper.pods.plugins.module_utils._workspace import Blobs, Staging
 
 
-@dataclass(frozen=True)
-class StoredImage:
-    """An image in the store. id: digest of its config; digest: of the manifest that its name pointed at; size: of its disk, bytes."""
-
-    reference: str
-    id: str
-    digest: str
-    disk: Path
-    size: int
-    config: ImageConfig
-    source: str
-
-    @property
-    def serial(self) -> str:
-        """The virtio serial under which a guest finds the disk."""
-        return self.id.partition(":")[2][:20]
+__all__ = ["Comparison", "ImageStore", "StoredImage"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +38,11 @@ class Comparison:
     source: Reference
 
 
-class ImageStore:
+class ImageStore(ImageFiles):
     """The images of one host. limits: what an image may be at most."""
 
     def __init__(self, host: Host, limits: Limits | None = None) -> None:
-        self._host = host
-        self._dir = host.images_dir
+        super().__init__(host)
         self._limits = limits
 
     # Reading
@@ -77,15 +53,19 @@ class ImageStore:
         names = [str(parsed.local)] if isinstance(parsed, Registry) and parsed.short else []
         return next(filter(None, (self._load(name) for name in [*names, str(parsed)])), None)
 
-    def list(self) -> tuple[StoredImage, ...]:
-        """All images, by reference."""
-        found = (self._load(reference) for reference in self._references())
-        return tuple(sorted(filter(None, found), key=lambda image: image.reference))
-
     def compare(self, reference: str, *, policy: str, source: str | None = None, authfile: Path | None = None, tls_verify: bool = True) -> Comparison:
         """What ``ensure`` with the same arguments would do; writes nothing. Raises as ``ensure`` does, as far as a manifest can tell."""
+        from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
+
         name, where = self._target(reference, source)
         return self._compare(name, where, policy, Access(authfile, tls_verify))
+
+    def require(self, reference: str) -> StoredImage:
+        """The stored image of a reference. Raises BadReference, ImageNotFound."""
+        stored = self.resolve(reference)
+        if stored is None:
+            raise ImageNotFound(str(parse(reference)), "is not in the store", remedy="See what is there: hyper images")
+        return stored
 
     # Changing
 
@@ -109,9 +89,11 @@ class ImageStore:
             stored = self.resolve(reference)
             if stored is not None:
                 return stored, False
+        from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
+
         name, where = self._target(reference, source)
         access = Access(authfile, tls_verify)
-        with locked(self._host.lock_path("image", _key(name)), what=f"image {name}"):
+        with locked(self._host.lock_path("image", key(name)), what=f"image {name}"):
             comparison = self._compare(name, where, policy, access)
             if comparison.offer is None:
                 assert comparison.stored is not None  # noqa: S101 - there is nothing to do because it is there
@@ -125,23 +107,69 @@ class ImageStore:
             if stored is not None:
                 self._name_path(stored.reference).unlink()
                 self._sweep()
-            return stored
+        if stored is not None:
+            self._sweep_blobs()
+        return stored
 
     def removable(self, reference: str, *, force: bool = False) -> StoredImage | None:
         """What ``remove`` would remove; writes nothing. Raises ImageInUse as it does."""
         stored = self.resolve(reference)
-        if stored is None or force or len(self._names_of(stored.id)) > 1:
+        if stored is None or force or len(self.names_of(stored.id)) > 1:
             return stored
         if stored.disk.stat().st_nlink > 1:
-            raise ImageInUse(stored.reference, self._holders(stored.disk))
+            raise ImageInUse(stored.reference, self.holders(stored.disk))
         return stored
 
-    @contextlib.contextmanager
-    def keeping_layers(self) -> Iterator[None]:
-        """Within this, layers that several images share are fetched once, though one pull ends before the next begins."""
-        self._prepare()
-        with shared_blobs(self._dir):
-            yield
+    def tagged(self, reference: str, name: str) -> tuple[StoredImage, StoredImage | None]:
+        """What ``tag`` would make of the new name, and what has it now; writes nothing. Raises BadReference, ImageNotFound."""
+        stored = self.require(reference)
+        target = parse(name)
+        if not isinstance(target, Registry) or target.digest:
+            raise BadReference(name, "an image's new name is [REGISTRY/]NAME[:TAG]")
+        local = target.local if target.short else target
+        new = replace(stored, reference=str(local))
+        if local.domain != LOCAL_DOMAIN:
+            # A registry's name means what that registry has, as soon as it is asked.
+            new = replace(new, digest="", source=str(local))
+        before = self._load(new.reference)
+        return (before, before) if before is not None and before.id == stored.id else (new, before)
+
+    def tag(self, reference: str, name: str) -> tuple[StoredImage, bool]:
+        """Give an image one more name, taken from whatever has it; short ones are under localhost/. Returns the image, and whether anything changed."""
+        with self._changing():
+            new, before = self.tagged(reference, name)
+            if new == before:
+                return new, False
+            self._write_name(new)
+            self._sweep()
+        self._sweep_blobs()
+        return new, True
+
+    def prunable(self, *, every: bool) -> tuple[StoredImage, ...]:
+        """The named images that ``prune`` would remove: with ``every`` those that no pod holds, otherwise none."""
+        return tuple(image for image in self.list() if image.disk.stat().st_nlink == 1) if every else ()
+
+    def leftovers(self) -> Sequence[Path]:
+        """Disks, configs and manifests that no name leads to, and layers that no manifest names."""
+        kept = {blob_path(self._dir / "blobs", digest) for digest in self._kept_layers()}
+        blobs = [path for path in (self._dir / "blobs" / "sha256").glob("*") if path not in kept]
+        return [*self._nameless(), *blobs]
+
+    def prune(self, *, every: bool, layers: bool = False) -> tuple[StoredImage, ...]:
+        """Remove what no pod holds and no name leads to; every: names too, as long as no pod holds the image; layers: the kept layers of all images.
+
+        Returns the named images that went.
+        """
+        with self._changing():
+            gone = self.prunable(every=every)
+            for image in gone:
+                self._name_path(image.reference).unlink()
+            if layers:
+                for path in (self._dir / "manifests").glob("*.json"):
+                    path.unlink()
+            self._sweep()
+        self._sweep_blobs()
+        return gone
 
     # What a name means
 
@@ -153,143 +181,79 @@ class ImageStore:
             return str(parsed.local if isinstance(parsed, Registry) and short else parsed), parse(source)
         stored = self.resolve(reference)
         if stored is not None:
-            return stored.reference, parse(stored.source)
+            return stored.reference, parse(stored.source) if stored.source else parsed
         return str(parsed), parsed
 
     def _compare(self, name: str, where: Reference, policy: str, access: Access) -> Comparison:
         stored = self._load(name)
-        if stored is not None and policy != "always":
+        if stored is not None and (policy != "always" or not stored.source):
             return Comparison(name, stored, None, where)
         if policy == "never":
             raise ImageNotFound(name, "is not in the store, and may not be pulled", remedy="Pull it first, or set the pull policy to missing")
+        from ansible_collections.hyper.pods.plugins.module_utils._image_pull import find_offer
+
         offer = find_offer(name, where, access)
         if stored is not None and (stored.digest, stored.source) == (offer.digest, str(where)):
             return Comparison(name, stored, None, where)
         return Comparison(name, stored, offer, where)
 
-    # The files
+    def _sweep_blobs(self) -> None:
+        """Layers that no image is made of go, unless a run that works with them is on: then it sees to that."""
+        from ansible_collections.hyper.pods.plugins.module_utils._workspace import shared_blobs
 
-    def _prepare(self) -> None:
-        if os.geteuid() != 0:
-            raise RootNeeded
-        _, gid = self._host.qemu_ids()
-        # QEMU's account reads disks by the pods' links; nobody else looks in: images may hold secrets.
-        make_dir(self._dir, mode=0o750, owner=(0, gid))
-        for name in ("disks", "configs", "names", "staging"):
-            make_dir(self._dir / name, mode=0o750, owner=(0, gid))
+        if self._dir.is_dir():
+            with shared_blobs(self._dir, self._kept_layers):
+                pass
 
-    def _name_path(self, reference: str) -> Path:
-        return self._dir / "names" / f"{_key(reference)}.json"
+    # Adding
 
-    def _disk_path(self, image_id: str) -> Path:
-        return self._dir / "disks" / f"{image_id.partition(':')[2]}.erofs"
+    @contextlib.contextmanager
+    def working(self) -> Iterator[tuple[Staging, Blobs]]:
+        """A place to make an image in, and the layers, of which none goes meanwhile. Raises RootNeeded."""
+        from ansible_collections.hyper.pods.plugins.module_utils._workspace import shared_blobs, staging
 
-    def _config_path(self, image_id: str) -> Path:
-        return self._dir / "configs" / f"{image_id.partition(':')[2]}.json"
-
-    def _load(self, reference: str) -> StoredImage | None:
-        """The image of this very name; None also when one of its files is missing or damaged, so that it is pulled anew."""
-        try:
-            record = json.loads(self._name_path(reference).read_bytes())
-            image_id, digest, source = record["id"], record["digest"], record["source"]
-            config = self._config_path(image_id).read_bytes()
-            disk = self._disk_path(image_id)
-            size = disk.stat().st_size
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-        if digest_of(config) != image_id:
-            return None
-        return StoredImage(reference, image_id, digest, disk, size, parse_config(reference, config), source)
-
-    def _references(self) -> Iterator[str]:
-        for path in (self._dir / "names").glob("*.json"):
-            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-                yield str(json.loads(path.read_bytes())["reference"])
-
-    def _names_of(self, image_id: str) -> Sequence[str]:
-        return [image.reference for image in self.list() if image.id == image_id]
-
-    def _holders(self, disk: Path) -> Sequence[str]:
-        """The pods and guests that have a link of this disk."""
-        inode = disk.stat().st_ino
-        found = set()
-        for kind in ("pods", "guests"):
-            top = self._host.state_dir / kind
-            for directory, _, files in os.walk(top):
-                if any(os.lstat(os.path.join(directory, name)).st_ino == inode for name in files):
-                    found.add(f"{kind[:-1]} {Path(directory).relative_to(top).parts[0]}")
-        return sorted(found)
-
-    def _changing(self) -> contextlib.AbstractContextManager[None]:
-        """Names and disks change together; what takes long is done outside."""
-        return locked(self._host.lock_path("images", "store"), what="the image store")
-
-    def _sweep(self) -> None:
-        """Remove what no name leads to: an image that lost its last name, or one whose pull was killed before it got one."""
-        named = {image.id.partition(":")[2] for image in self.list()}
-        for path in [*(self._dir / "disks").glob("*.erofs"), *(self._dir / "configs").glob("*.json")]:
-            if path.stem not in named:
-                path.unlink()
-
-    # Pulling
+        self._prepare()
+        with shared_blobs(self._dir, self._kept_layers) as blobs, staging(self._dir) as stage:
+            yield stage, blobs
 
     def _pull(self, comparison: Comparison, offer: Offer, access: Access, progress: Progress) -> StoredImage:
-        self._prepare()
+        from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Made, human, make
+
         name = comparison.name
-        with staging(self._dir) as stage:
+        with self.working() as (stage, blobs):
             while True:
-                image_id, config = offer.id, b""
-                if image_id is None or not self._complete(image_id):
-                    image_id, config = make(name, offer, access, stage, known=self._complete, limits=self._limits, progress=progress)
-                stored = self._publish(name, image_id, config, offer.digest, str(comparison.source), stage)
+                made = Made(offer.id or "", b"", b"")
+                if offer.id is None or not self.complete(offer.id):
+                    made = make(name, offer, access, stage, blobs, known=self.complete, limits=self._limits, progress=progress)
+                stored = self.publish(name, made, stage, digest=offer.digest, source=str(comparison.source))
                 if stored is not None:
                     break
         progress(f"{name}: {stored.id[7:19]}, disk of {human(stored.size)}")
         return stored
 
-    def _complete(self, image_id: str) -> bool:
-        """Whether an image lacks nothing but a name."""
-        try:
-            config = self._config_path(image_id).read_bytes()
-        except FileNotFoundError:
-            return False
-        return digest_of(config) == image_id and self._disk_path(image_id).exists()
+    def publish(self, name: str, made: Made, stage: Staging, *, digest: str, source: str) -> StoredImage | None:
+        """Config, manifest, disk, name: in this order, each whole. A disk that is there already stays, since pods count by its links.
 
-    def _publish(self, name: str, image_id: str, config: bytes, digest: str, source: str, stage: Staging) -> StoredImage | None:
-        """Config, disk, name: in this order, each whole. A disk that is there already stays, since pods count by its links.
-
-        None: an image that was there when this pull began was removed meanwhile.
+        None: an image that was there when this run began was removed meanwhile.
         """
         owner = (0, self._host.qemu_ids()[1])
         with self._changing():
-            disk = self._disk_path(image_id)
-            if config:
-                write_atomic(self._config_path(image_id), config, mode=0o640, owner=owner)
+            disk = self._disk_path(made.id)
+            if made.config:
+                write_atomic(self._config_path(made.id), made.config, mode=0o640, owner=owner)
+            if made.manifest:
+                write_atomic(self._manifest_path(made.id), made.manifest, mode=0o640, owner=owner)
             if not disk.exists() and stage.disk.exists():
                 os.chown(stage.disk, *owner)
                 stage.disk.chmod(0o640)
                 stage.disk.rename(disk)
-                _sync(disk.parent)
-            if not self._complete(image_id):
+                sync(disk.parent)
+            if not self.complete(made.id):
                 return None
-            record = {"reference": name, "id": image_id, "digest": digest, "source": source}
-            write_atomic(self._name_path(name), json.dumps(record, indent=1).encode(), mode=0o640, owner=owner)
-            _sync(self._name_path(name).parent)
+            self._write_name(StoredImage(name, made.id, digest, disk, 0, ImageConfig(), source))
             self._sweep()
             return self._load(name)
 
 
 def _silent(line: str) -> None:
     del line
-
-
-def _key(reference: str) -> str:
-    return hashlib.sha256(reference.encode()).hexdigest()
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -52,11 +52,10 @@ def _present(module: AnsibleModule, store: ImageStore, names: list[str]) -> dict
         watched.say("", "pull", line)
 
     changes = []
-    with store.keeping_layers():
-        for name in names:
-            before = store.resolve(name)
-            image, _ = store.ensure(name, **options, progress=tell)
-            changes.append((image.reference, _shown(before if before and before.reference == image.reference else None), _shown(image)))
+    for name in names:
+        before = store.resolve(name)
+        image, _ = store.ensure(name, **options, progress=tell)
+        changes.append((image.reference, _shown(before if before and before.reference == image.reference else None), _shown(image)))
     return _result(changes, images=[after for _, _, after in changes], actions=lines)
 
 

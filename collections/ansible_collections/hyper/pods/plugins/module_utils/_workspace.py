@@ -12,10 +12,12 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._image_files import blob_path
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of one's own is made in it, mode 0700, its name not to be guessed
 _GIB = 1 << 30
@@ -97,28 +99,46 @@ def _in_memory(path: Path) -> Path:
     return _MEMORY / path.name
 
 
+@dataclass(frozen=True)
+class Blobs:
+    """The directory of layers, as an OCI layout has it, and a descriptor of its lock."""
+
+    directory: Path
+    lock: int
+
+    def path(self, digest: str) -> Path:
+        """Where the blob of a digest lies."""
+        return blob_path(self.directory, digest)
+
+
 @contextlib.contextmanager
-def shared_blobs(images: Path) -> Iterator[tuple[Path, int]]:
-    """The directory of layers, shared by all pulls that run, and a descriptor of its lock. The first finds it empty, the last removes it."""
-    blobs = images / "blobs"
+def shared_blobs(images: Path, kept: Callable[[], Collection[str]]) -> Iterator[Blobs]:
+    """The layers, for all runs that work with them. The first and the last remove all but ``kept()``: digests."""
+    directory = images / "blobs"
     handle = os.open(images / "blobs.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _clear_if_alone(handle, blobs)
+        _clear_if_alone(handle, directory, kept)
         fcntl.flock(handle, fcntl.LOCK_SH)
-        blobs.mkdir(mode=0o700, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
         try:
-            yield blobs, handle
+            yield Blobs(directory, handle)
         finally:
-            _clear_if_alone(handle, blobs)
+            _clear_if_alone(handle, directory, kept)
     finally:
         os.close(handle)
 
 
-def _clear_if_alone(handle: int, blobs: Path) -> None:
+def _clear_if_alone(handle: int, directory: Path, kept: Callable[[], Collection[str]]) -> None:
     # Should another run hold the lock, ours is lost by the attempt: the end of our use in any case.
-    with contextlib.suppress(BlockingIOError):
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(blobs, ignore_errors=True)
+        paths = {blob_path(directory, digest) for digest in kept()}
+        for path in directory.iterdir():
+            if path.name != "sha256":
+                shutil.rmtree(path, ignore_errors=True)
+        for path in (directory / "sha256").iterdir():
+            if path not in paths:
+                path.unlink()
 
 
 def workspaces(stage: Staging, compressed: int) -> Iterator[AbstractContextManager[tuple[Path, int]]]:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of the image store share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _workspace
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+
+from tests.support.images import Layer, Member, directory, write_layout
+from tests.support.tree import describe, opened
+
+BASE = Layer.of([directory("bin"), Member("bin/sh", b"#!sh", mode=0o755)])
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    """Two images, web and app, with a layer in common."""
+    path = tmp_path / "layout"
+    for name in ("web", "app"):
+        write_layout(path, name, [BASE, Layer.of([Member(name, name.encode())])], {"Cmd": [f"/{name}"]})
+    return path
+
+
+def residue(host: Host) -> list[str]:
+    """What pulls that have ended should not have left."""
+    images = host.images_dir
+    left = [path.name for path in (images / "staging").iterdir()] if (images / "staging").exists() else []
+    left += [str(path) for path in ImageStore(host).leftovers()]
+    return left + [path.name for path in _workspace._MEMORY.iterdir()]
+
+
+def names(store: ImageStore, disk: Path, scratch: Path) -> set[str]:
+    with opened(disk, scratch / "mnt") as content:
+        return set(describe(content)) - {"."}
