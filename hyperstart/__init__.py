@@ -25,12 +25,15 @@ from hyperstart.api import (
     stop_pods,
 )
 from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailure, HostUnreachable, HyperError, NoHosts, OperationFailed, ProjectMissing
+from hyperstart.host_api import check_hosts, host_usage, prune_hosts
+from hyperstart.image_api import inspect_images, prune_images, remove_images, tag_image
 from hyperstart.results import (
     Action,
     CompletedResult,
     ContainerState,
     ExecResult,
     HostsResult,
+    ImageDetailsResult,
     ImagesResult,
     ImageState,
     LogLine,
@@ -51,6 +54,7 @@ __all__ = [
     "HostUnreachable",
     "HostsResult",
     "HyperError",
+    "ImageDetailsResult",
     "ImageState",
     "ImagesResult",
     "LogLine",
@@ -62,16 +66,22 @@ __all__ = [
     "PodsResult",
     "Progress",
     "ProjectMissing",
+    "check_hosts",
     "exec_pod",
     "generated_name",
     "host_info",
+    "host_usage",
+    "inspect_images",
     "list_images",
     "list_pods",
     "pod_logs",
     "pod_manifest",
     "prepare_hosts",
+    "prune_hosts",
+    "prune_images",
     "pull_images",
     "read_manifests",
+    "remove_images",
     "remove_pods",
     "restart_pods",
     "run_pod",
@@ -79,4 +89,5 @@ __all__ = [
     "run_pods_once",
     "start_pods",
     "stop_pods",
+    "tag_image",
 ]

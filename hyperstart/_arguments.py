@@ -33,15 +33,16 @@ def command(
     json: bool = True,
     changes: bool = False,
     hosts: bool = True,
+    group: str = "",
 ) -> argparse.ArgumentParser:
     """Add a command. run: called with the parsed arguments, returns the exit code. json, changes, hosts: whether it takes --json, --check and --diff,
-    --inventory and --limit."""
+    --inventory and --limit. group: the command that this one is part of."""
     lines = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
     parser = subparsers.add_parser(
         name,
         aliases=list(aliases),
         help=summary,
-        usage=f"hyper {name} {usage}".rstrip(),
+        usage=f"hyper {group} {name} {usage}".replace("  ", " ").rstrip(),
         description=f"{summary[0].upper()}{summary[1:]}.{' ' + description if description else ''}",
         epilog=f"examples:\n{lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

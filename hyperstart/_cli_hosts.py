@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper images``, ``pull``, ``info``, ``prepare``."""
+"""``hyper info``, ``df``, ``doctor``, ``prune``, ``prepare``."""
 
 from __future__ import annotations
 
@@ -8,32 +8,49 @@ import json
 import sys
 
 from hyperstart import api
-from hyperstart._arguments import Subparsers, command, options_of, pairs, registry_options, tls_verify
-from hyperstart._output import hosts_text, images_table
+from hyperstart._arguments import Subparsers, command, options_of, pairs
+from hyperstart._output import hosts_text
+from hyperstart._output_hosts import findings_text, lines_text, usage_text
 from hyperstart._reporter import Reporter
-from hyperstart.results import ImagesResult
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the commands."""
-    command(subparsers, "images", images, usage="[OPTIONS]", summary="list the images that hosts have", examples="hyper images")
+    command(subparsers, "info", info, usage="[OPTIONS]", summary="show what hosts are made of, and whether KVM can be used", examples="hyper info")
+    command(
+        subparsers,
+        "df",
+        df,
+        usage="[OPTIONS]",
+        summary="show what takes the hosts' disk: images, pods, volumes, versions of hyperstart",
+        examples="hyper df",
+    )
     parser = command(
         subparsers,
-        "pull",
-        pull,
-        usage="[OPTIONS] IMAGE…",
-        summary="pull images, so that pods start without a registry",
+        "doctor",
+        doctor,
+        usage="[OPTIONS]",
+        summary="show what is missing or wrong on hosts, each with its remedy",
+        description="It exits with 1 when anything is an error; a warning is none.",
         examples="""
-            hyper pull nginx redis:7
-            hyper pull --tls-verify false registry.local:5000/shop
-            hyper pull --source oci-archive:/tmp/shop.tar shop
+            hyper doctor
+            hyper doctor --inventory hosts.yml --all
         """,
     )
-    parser.add_argument("names", nargs="+", metavar="IMAGE")
-    parser.add_argument("--source", metavar="SOURCE", help="where to take a single image from, such as oci-archive:/srv/web.tar on the host")
-    parser.add_argument("--pull", choices=["missing", "always"], default="always", help="missing keeps what is there (default: always)")
-    registry_options(parser)
-    command(subparsers, "info", info, usage="[OPTIONS]", summary="show what hosts are made of, and whether KVM can be used", examples="hyper info")
+    parser.add_argument("-a", "--all", action="store_true", help="also what is well")
+    command(
+        subparsers,
+        "prune",
+        prune,
+        usage="[OPTIONS]",
+        summary="remove what nothing on a host needs: old versions of hyperstart, what killed runs have left",
+        description="Pods, volumes and images that have a name stay; for images: hyper image prune.",
+        examples="""
+            hyper prune --check
+            hyper prune
+        """,
+        changes=True,
+    )
     parser = command(
         subparsers,
         "prepare",
@@ -47,26 +64,6 @@ def add(subparsers: Subparsers) -> None:
         changes=True,
     )
     parser.add_argument("-e", "--extra-vars", action="append", default=[], metavar="NAME=VALUE", help="a variable of the playbook prepare_host.yml")
-
-
-def images(arguments: argparse.Namespace) -> int:
-    """List images."""
-    with Reporter(sys.stderr, what="looking at the images") as reporter:
-        return _show_images(arguments, api.list_images(**options_of(arguments, reporter)))
-
-
-def pull(arguments: argparse.Namespace) -> int:
-    """Pull images."""
-    with Reporter(sys.stderr, what=f"pulling {', '.join(arguments.names)}") as reporter:
-        result = api.pull_images(
-            names=arguments.names,
-            source=arguments.source,
-            pull=arguments.pull,
-            authfile=arguments.authfile,
-            tls_verify=tls_verify(arguments),
-            **options_of(arguments, reporter),
-        )
-    return _show_images(arguments, result)
 
 
 def info(arguments: argparse.Namespace) -> int:
@@ -91,6 +88,37 @@ def prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show_images(arguments: argparse.Namespace, result: ImagesResult) -> int:
-    print(json.dumps([image.as_json() for image in result.images]) if arguments.json else images_table(result.images), end="\n" if arguments.json else "")
+def df(arguments: argparse.Namespace) -> int:
+    """Show what takes the disk."""
+    from hyperstart import host_api
+
+    with Reporter(sys.stderr, what="looking at the disk") as reporter:
+        result = host_api.host_usage(**options_of(arguments, reporter))
+    usages = {host: values["usage"] for host, values in result.hosts.items()}
+    print(json.dumps(usages) if arguments.json else usage_text(usages), end="\n" if arguments.json else "")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Show what is missing or wrong."""
+    from hyperstart import host_api
+
+    with Reporter(sys.stderr, what="looking at the host") as reporter:
+        result = host_api.check_hosts(**options_of(arguments, reporter))
+    findings = {host: values["findings"] for host, values in result.hosts.items()}
+    print(json.dumps(findings) if arguments.json else findings_text(findings, every=arguments.all), end="\n" if arguments.json else "")
+    return int(any(finding["level"] == "error" for found in findings.values() for finding in found))
+
+
+def prune(arguments: argparse.Namespace) -> int:
+    """Remove what nothing needs."""
+    from hyperstart import host_api
+
+    with Reporter(sys.stderr, what="looking for what nothing needs") as reporter:
+        result = host_api.prune_hosts(**options_of(arguments, reporter))
+    if arguments.json:
+        print(json.dumps({"changed": result.changed, "hosts": dict(result.hosts)}))
+    else:
+        actions = [(host, line) for host, values in result.hosts.items() for line in values["actions"]]
+        print(lines_text(actions, check=arguments.check, nothing="Nothing to remove"), end="")
     return 0

@@ -12,7 +12,7 @@ from types import FrameType
 
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
-from hyperstart import _cli_convert, _cli_hosts, _cli_pods, _cli_run
+from hyperstart import _cli_convert, _cli_hosts, _cli_images, _cli_pods, _cli_run
 from hyperstart.errors import BadDefinition, Cancelled, HyperError, OperationFailed
 
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     subparsers = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (_cli_run, _cli_pods, _cli_convert, _cli_hosts):
+    for group in (_cli_run, _cli_pods, _cli_convert, _cli_images, _cli_hosts):
         group.add(subparsers)
     return result
 

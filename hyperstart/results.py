@@ -223,13 +223,34 @@ class ExecResult(Result):
 
 @dataclass(frozen=True)
 class ImagesResult(Result):
-    """images: of the stores of all hosts, or those that were pulled."""
+    """images: of the stores of all hosts, or those that were pulled, removed or named. actions: what was done, or would be, a line each, with its host.
+
+    freed: bytes that pruning gave back.
+    """
 
     images: tuple[ImageState, ...]
+    actions: tuple[tuple[str, str], ...] = ()
+    freed: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of ``--json`` of what changes images."""
+        return {
+            "changed": self.changed,
+            "images": [image.as_json() for image in self.images],
+            "actions": [{"host": host, "action": action} for host, action in self.actions],
+            "freed": self.freed,
+        }
+
+
+@dataclass(frozen=True)
+class ImageDetailsResult(Result):
+    """images: in full, as the module hyper.pods.image_info returns them, each with its ``host``."""
+
+    images: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class HostsResult(Result):
-    """hosts: by the name in the inventory, what the host has to offer (see the module hyper.pods.pod_info, ``host``)."""
+    """hosts: by the name in the inventory, what the host has to offer (see the module hyper.pods.pod_info, ``host``), or what else was asked for."""
 
     hosts: Mapping[str, Mapping[str, Any]]

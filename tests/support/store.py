@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _workspace
@@ -36,3 +38,26 @@ def residue(host: Host) -> list[str]:
 def names(store: ImageStore, disk: Path, scratch: Path) -> set[str]:
     with opened(disk, scratch / "mnt") as content:
         return set(describe(content)) - {"."}
+
+
+def files(host: Host) -> dict[str, int]:
+    """Every file of the host's directories, and when it changed."""
+    tops = (host.state_dir, host.run_dir)
+    return {str(path): path.lstat().st_mtime_ns for top in tops for path in top.rglob("*") if not path.is_dir() and path.name != "blobs.lock"}
+
+
+def twice(run: Callable[[bool], dict[str, Any]], host: Host) -> list[dict[str, Any]]:
+    """A change in its steps: (check mode, for real) by (first time, again). Returns the result of the first two kinds: what would be done, what was."""
+    untouched = files(host)
+    for _ in range(2):
+        would = run(True)
+        assert would["changed"]
+        assert files(host) == untouched
+    done = run(False)
+    assert done["changed"]
+    assert done["diff"] == would["diff"]
+    for check in (True, False):
+        again = run(check)
+        assert not again["changed"]
+        assert again["actions"] == []
+    return [would, again]

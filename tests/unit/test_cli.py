@@ -258,11 +258,43 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("pull --pull missing --source oci:/a web", "pull_image.yml", {"image_names": ["web"], "image_pull": "missing", "image_source": "oci:/a"}),
         ("info", "host_info.yml", {}),
         ("prepare -e a=b", "prepare_host.yml", {"a": "b"}),
+        ("rmi nginx redis", "remove_image.yml", {"image_names": ["nginx", "redis"]}),
+        ("rmi --force nginx", "remove_image.yml", {"image_names": ["nginx"], "image_force": True}),
+        ("tag web a b", "tag_image.yml", {"image_name": "web", "image_tags": ["a", "b"]}),
+        ("image prune", "prune_images.yml", {}),
+        ("image prune --all --layers", "prune_images.yml", {"image_all": True, "image_layers": True}),
+        ("image inspect nginx", "inspect_image.yml", {"image_names": ["nginx"]}),
+        ("df", "host_usage.yml", {}),
+        ("doctor", "check_host.yml", {}),
+        ("prune", "prune_host.yml", {}),
     ],
 )
 def test_each_command_runs_its_playbook(stage: Stage, words: str, playbook: str, variables: dict[str, Any]) -> None:
+    if playbook in HOST_RESULTS:
+        stage.results = [("localhost", *HOST_RESULTS[playbook])]
     assert hyper(words) == 0
     assert (stage.playbook, stage.variables) == (playbook, variables)
+
+
+HOST_RESULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "host_usage.yml": (
+        "host_info",
+        {
+            "usage": {
+                "free": 0,
+                "total": 0,
+                "stateDir": "",
+                "images": dict.fromkeys(("count", "size", "unused", "layers"), 0),
+                "pods": [],
+                "volumes": [],
+                "hyperstart": [],
+            }
+        },
+    ),
+    "check_host.yml": ("host_info", {"findings": []}),
+    "prune_host.yml": ("host_prune", {"actions": []}),
+    "inspect_image.yml": ("image_info", {"images": []}),
+}
 
 
 @pytest.mark.parametrize(
@@ -374,6 +406,65 @@ def test_images_and_info_read_well(stage: Stage, capsys: pytest.CaptureFixture[s
     assert "not installed (run: hyper prepare)" in out
 
 
+FINDINGS = [
+    {"level": "ok", "subject": "QEMU", "message": "7.2", "remedy": ""},
+    {"level": "warning", "subject": "acceleration", "message": "emulated", "remedy": "Turn it on"},
+    {"level": "error", "subject": "programs", "message": "skopeo is not installed", "remedy": "Install it"},
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "findings", "code", "out"),
+    [
+        ("doctor", FINDINGS[:1], 0, "localhost: all is well\n"),
+        ("doctor --all", FINDINGS[:1], 0, "localhost: all is well\n  OK       QEMU: 7.2\n"),
+        ("doctor", FINDINGS[:2], 0, "localhost: look at this\n  WARNING  acceleration: emulated\n           → Turn it on\n"),
+        (
+            "doctor",
+            FINDINGS,
+            1,
+            "localhost: look at this\n  ERROR    programs: skopeo is not installed\n           → Install it\n"
+            "  WARNING  acceleration: emulated\n           → Turn it on\n",
+        ),
+        ("doctor --json", FINDINGS[2:], 1, json.dumps({"localhost": FINDINGS[2:]}) + "\n"),
+    ],
+)
+def test_doctor_tells_what_is_wrong_by_its_exit_code_too(
+    stage: Stage, words: str, findings: list[Any], code: int, out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.results = [("localhost", "host_info", {"findings": findings})]
+    assert hyper(words) == code
+    assert capsys.readouterr().out == out
+
+
+def test_df_and_prune_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    usage = {
+        "stateDir": "/var/lib/hyper",
+        "total": 4 << 30,
+        "free": 1 << 30,
+        "images": {"count": 2, "size": 3 << 20, "unused": 1 << 20, "layers": 2 << 20, "list": []},
+        "pods": [{"name": "web", "own": 4096, "shared": 1 << 20}],
+        "volumes": [],
+        "hyperstart": [{"version": "1", "current": True, "used": True, "own": 0, "shared": 9}, {"version": "0", "used": False, "own": 1 << 20, "shared": 0}],
+    }
+    stage.results = [("localhost", "host_info", {"usage": usage})]
+    assert hyper("df") == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["localhost:", "1.0", "GiB", "free", "of", "4.0", "GiB", "at", "/var/lib/hyper"],
+        ["COUNT", "SIZE"],
+        ["Images", "2", "3.0", "MiB", "1.0", "MiB", "in", "no", "pod"],
+        ["Layers", "2.0", "MiB", "for", "pushing", "and", "building"],
+        ["Pods", "1", "4.0", "KiB"],
+        ["Volumes", "0", "0", "B"],
+        ["hyperstart", "2", "1.0", "MiB", "1.0", "MiB", "not", "used"],
+        ["POD", "OWN", "SHARED"],
+        ["web", "4.0", "KiB", "1.0", "MiB"],
+    ]
+    stage.results = [("kvm1", "host_prune", {"changed": True, "actions": ["remove hyperstart 0"]})]
+    assert hyper("prune --check") == 0
+    assert capsys.readouterr().out == "kvm1: would remove hyperstart 0\n"
+
+
 @pytest.mark.parametrize("command", ["list", "images"])
 def test_nothing_to_list_names_the_next_step(stage: Stage, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     stage.results = [("localhost", "pod_info", {"pods": [], "images": []})]
@@ -417,7 +508,30 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
     assert stage.variables == {"pod_names": ["web"], "pod_grace_period": 0}
 
 
-@pytest.mark.parametrize("words", ["", "run", "list", "logs", "exec", "stop", "start", "restart", "rm", "images", "pull", "convert", "info", "prepare"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "run",
+        "list",
+        "logs",
+        "exec",
+        "stop",
+        "start",
+        "restart",
+        "rm",
+        "images",
+        "pull",
+        "convert",
+        "info",
+        "prepare",
+        "rmi",
+        "tag",
+        "df",
+        "doctor",
+        "prune",
+    ],
+)
 def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert hyper(f"{words} --help") == 0
     assert f"examples:\n  hyper {words}" in capsys.readouterr().out

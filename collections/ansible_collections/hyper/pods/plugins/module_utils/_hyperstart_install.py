@@ -203,7 +203,7 @@ def _finish(host: Host, before: str | None, version: str, release: str, kernel_v
         for name in unused:
             _remove(host, name)
         # What a run that was cut off has left.
-        for leftover in (*host.hyperstart_dir.glob(".new-*"), *host.hyperstart_dir.glob(".old-*")):
+        for leftover in leftovers(host):
             shutil.rmtree(leftover)
     kept = [name for name in old if name not in unused]
     return Outcome(before, version, kernel_version, release, unused, kept)
@@ -215,6 +215,28 @@ def _put(file: Path, data: bytes) -> None:
         output.flush()
         os.fsync(output.fileno())
     file.chmod(0o644)
+
+
+def prunable(host: Host) -> list[str]:
+    """The versions that new guests do not boot and no pod has a link of."""
+    here = _hyperstart.current(host)
+    return [name for name in _hyperstart.versions(host) if (here is None or name != here.name) and not _used(host, name)]
+
+
+def prune(host: Host) -> list[str]:
+    """Remove what ``prunable`` says, and what a run that was cut off has left; returns the versions that went."""
+    with locked(host.lock_path("hyperstart", "versions"), what="hyperstart"):
+        names = prunable(host)
+        for name in names:
+            _remove(host, name)
+        for leftover in leftovers(host):
+            shutil.rmtree(leftover)
+        return names
+
+
+def leftovers(host: Host) -> list[Path]:
+    """Directories of versions that were never finished, or not wholly removed."""
+    return [*host.hyperstart_dir.glob(".new-*"), *host.hyperstart_dir.glob(".old-*")]
 
 
 def _used(host: Host, version: str) -> bool:

@@ -116,3 +116,10 @@ class SourceForSeveral(HyperError):
 
     def __init__(self, count: int) -> None:
         super().__init__(f"source needs exactly one name, not {count}", where="source", remedy="Use a task for each image that has a source of its own")
+
+
+class TagsForSeveral(HyperError):
+    """New names are one image's; the images are none or several."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"new names need exactly one image, not {count}", where="name", remedy="Use a task for each image")

@@ -62,6 +62,10 @@ class ImageFiles:
         found = (self._load(reference) for reference in self._references())
         return tuple(sorted(filter(None, found), key=lambda image: image.reference))
 
+    def config(self, image: StoredImage) -> bytes:
+        """The config of an image, byte for byte."""
+        return self._config_path(image.id).read_bytes()
+
     def manifest(self, image: StoredImage) -> tuple[bytes, Manifest] | None:
         """The manifest of an image, as it is and read; None when its layers are not all kept here."""
         try:
@@ -71,6 +75,18 @@ class ImageFiles:
         manifest = parse_manifest(image.reference, parse_json(image.reference, raw, "manifest"))
         whole = all(_size(self._blob(layer.digest)) == layer.size for layer in manifest.layers)
         return (raw, manifest) if whole else None
+
+    def damaged(self) -> Sequence[str]:
+        """Names that lead nowhere."""
+        return sorted(reference for reference in self._references() if self._load(reference) is None)
+
+    def size(self) -> int:
+        """Bytes of the disk that the store takes; the disks that pods hold are counted too."""
+        return sum(path.lstat().st_blocks * 512 for path in self._dir.rglob("*"))
+
+    def layers_size(self) -> int:
+        """Bytes of the kept layers."""
+        return sum(path.lstat().st_blocks * 512 for path in (self._dir / "blobs" / "sha256").glob("*"))
 
     def names_of(self, image_id: str) -> Sequence[str]:
         """All names of an image."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._image_errors import SourceForSeveral
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import SourceForSeveral, TagsForSeveral
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import Comparison, ImageStore, StoredImage
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
@@ -19,12 +19,16 @@ def apply(module: AnsibleModule, host: Host) -> dict[str, Any]:
     store = ImageStore(host)
     # One image asked for twice, under one text, is one image.
     names = list(dict.fromkeys(module.params["name"] or ()))
+    if module.params["state"] == "pruned":
+        return _pruned(store, every=module.params["all"], layers=module.params["layers"], check=module.check_mode)
     if module.params["name"] is None:
         return _result((), images=[_shown(image) for image in store.list()])
     if module.params["source"] is not None and len(names) != 1:
         raise SourceForSeveral(len(names))
     if module.params["state"] == "absent":
         return _absent(store, names, force=module.params["force"], check=module.check_mode)
+    if module.params["state"] == "tagged":
+        return _tagged(store, names, module.params["tags"], check=module.check_mode)
     return _present(module, store, names)
 
 
@@ -70,6 +74,37 @@ def _absent(store: ImageStore, names: list[str], *, force: bool, check: bool) ->
         images=[_shown(image) for image in found.values()],
         actions=[f"remove {reference}" for reference in found],
     )
+
+
+def _tagged(store: ImageStore, names: list[str], tags: list[str], *, check: bool) -> dict[str, Any]:
+    if len(names) != 1:
+        raise TagsForSeveral(len(names))
+    # All are looked at before the first is given, so that one that cannot be stops the task with nothing done.
+    pairs = [store.tagged(names[0], tag) for tag in tags]
+    if not check:
+        for tag in tags:
+            store.tag(names[0], tag)
+    return _result(
+        ((new.reference, _shown(before), _shown(new)) for new, before in pairs),
+        images=[_shown(new) for new, _ in pairs],
+        actions=[f"tag {names[0]} as {new.reference}" for new, before in pairs if new != before],
+    )
+
+
+def _pruned(store: ImageStore, *, every: bool, layers: bool, check: bool) -> dict[str, Any]:
+    size = store.size()
+    left = [path for path in store.leftovers() if check]
+    gone, freed = store.prunable(every=every), 0
+    if not check:
+        gone = store.prune(every=every, layers=layers)
+        freed = size - store.size()
+    dropped = store.layers_size() if check and layers else 0
+    result = _result(
+        ((image.reference, _shown(image), None) for image in gone),
+        images=[_shown(image) for image in gone],
+        actions=[f"remove {image.reference}" for image in gone] + [f"remove {path}" for path in left] + (["drop the layers"] if dropped else []),
+    )
+    return {**result, "changed": bool(gone or left or freed or dropped), "freed": freed}
 
 
 def _result(changes: Iterable[tuple[str, Any, Any]], *, images: list[Any], actions: Iterable[str] = ()) -> dict[str, Any]:

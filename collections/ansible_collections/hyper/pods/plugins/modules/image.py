@@ -29,9 +29,28 @@ options:
     description:
       - V(present) makes sure that the images are in the store.
       - V(absent) removes the names, and each disk with its last name.
+      - V(tagged) gives the one image in O(name), which must be in the store, the names in O(tags) too.
+      - V(pruned) removes what pulls that were killed have left, with O(all) also the images that no pod holds, and with O(layers) the layers.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, tagged, pruned]
     default: present
+  tags:
+    description:
+      - The new names, with O(state=tagged). A name that another image has is taken from it.
+      - A short name is stored under V(localhost/).
+    type: list
+    elements: str
+  all:
+    description:
+      - With O(state=pruned), remove all images that no pod holds.
+    type: bool
+    default: false
+  layers:
+    description:
+      - With O(state=pruned), remove the layers that images were made from, which take about as much room as the images.
+      - Pods need them not; but such an image can be neither pushed nor built upon until it was removed and pulled again.
+    type: bool
+    default: false
   source:
     description:
       - Where to take the image from, when not from where O(name) says. Takes the same forms as O(name), which must be one name then.
@@ -102,6 +121,17 @@ EXAMPLES = r"""
     name: redis:7
     state: absent
 
+- name: Another name, under which it can be pushed
+  hyper.pods.image:
+    name: web
+    state: tagged
+    tags: [registry.example.com/shop/web:1.2]
+
+- name: Remove all images that no pod holds
+  hyper.pods.image:
+    state: pruned
+    all: true
+
 - name: List the images of the store
   hyper.pods.image:
   register: store
@@ -111,7 +141,7 @@ RETURN = r"""
 images:
   description:
     - The images that O(name) asks for, in its order; without O(name) all images of the store.
-    - With O(state=absent), those that were removed. In check mode, what they would be.
+    - With O(state=absent) and O(state=pruned), those that were removed; with O(state=tagged) the image under each new name. In check mode, what they would be.
   returned: success
   type: list
   elements: dict
@@ -127,7 +157,7 @@ images:
       description: The digest of the manifest (or index) that the name pointed at.
       type: str
     source:
-      description: Where the image comes from.
+      description: Where the image comes from; empty for one that was made on the host.
       type: str
       sample: docker.io/library/nginx:1.25
     disk:
@@ -139,6 +169,10 @@ images:
     architecture:
       description: The processor that the image is made for; null when it has yet to be pulled.
       type: str
+freed:
+  description: With O(state=pruned), how many bytes of the disk it gave back; 0 in check mode.
+  returned: O(state=pruned)
+  type: int
 actions:
   description: What was done, or would be, one line for each image; what a pull reported on its way.
   returned: success
@@ -157,7 +191,10 @@ def main() -> None:
         argument_spec={
             **HOST_ARGUMENTS,
             "name": {"type": "list", "elements": "str", "aliases": ["names"]},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "tagged", "pruned"], "default": "present"},
+            "tags": {"type": "list", "elements": "str"},
+            "all": {"type": "bool", "default": False},
+            "layers": {"type": "bool", "default": False},
             "source": {"type": "str"},
             "pull": {"type": "str", "choices": ["missing", "always"], "default": "missing"},
             "authfile": {"type": "path"},
@@ -166,7 +203,7 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
         },
         required_by={"source": "name"},
-        required_if=[("state", "absent", ("name",))],
+        required_if=[("state", "absent", ("name",)), ("state", "tagged", ("name", "tags"))],
         supports_check_mode=True,
     )
     run(module, apply)
