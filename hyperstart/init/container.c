@@ -27,8 +27,8 @@ static const char *decimal(struct decimal *decimal, long long number) {
     return decimal->text;
 }
 
-void container_init(struct container *container, const struct container_plan *plan) {
-    *container = (struct container){.plan = plan, .reason = "ContainerCreating", .held_stdin = -1};
+void container_init(struct container *container, const struct container_plan *plan, struct generation *generation) {
+    *container = (struct container){.plan = plan, .generation = generation, .reason = "ContainerCreating", .held_stdin = -1};
     container->report.source.fd = -1;
     container->output[0].source.fd = container->output[1].source.fd = -1;
     probes_init(container);
@@ -187,7 +187,7 @@ void container_settle(struct container *container) {
 }
 
 static bool restart_is_due(const struct container *container) {
-    if (pod_is_stopping())
+    if (pod_is_stopping() || container->removed)
         return false;
     if (container->unhealthy)
         return container->plan->restart_policy != RESTART_NEVER;
@@ -218,6 +218,12 @@ static void restart(struct container *container) {
     timer_set(&container->timer, delay, back_off_over);
 }
 
+void container_renew(struct container *container) {
+    timer_clear(&container->timer);
+    container_init(container, container->next, container->next_generation);
+    pod_container_changed();
+}
+
 static void end(struct container *container, int exit_code, int signal_number) {
     struct decimal code, signal_text;
     timer_clear(&container->timer);
@@ -234,7 +240,9 @@ static void end(struct container *container, int exit_code, int signal_number) {
     container->last.reason = container->reason;
     memcpy(container->last.message, container->message, sizeof container->message);
     container->last.started_at = container->start_code ? 0 : container->started_at;
-    if (restart_is_due(container))
+    if (container->next && !pod_is_stopping())
+        container_renew(container);
+    else if (restart_is_due(container))
         restart(container);
     else
         container->state = CONTAINER_TERMINATED;

@@ -15,8 +15,14 @@ enum container_state {
     CONTAINER_TERMINATED, /* for good */
 };
 
+struct generation;
+
 struct container {
     const struct container_plan *plan;
+    struct generation *generation;     /* what its plan is part of (generation.h) */
+    const struct container_plan *next; /* by which it is begun anew as soon as it has ended; NULL */
+    struct generation *next_generation;
+    bool removed; /* no plan has it any more: when it has ended it is gone */
     enum container_state state;
     const char *reason;
     char message[sizeof(struct error)];
@@ -52,7 +58,7 @@ struct container {
     struct timer timer;
 };
 
-void container_init(struct container *container, const struct container_plan *plan);
+void container_init(struct container *container, const struct container_plan *plan, struct generation *generation);
 void container_start(struct container *container, const struct launch_plan *plan);
 /* Its main process was reaped. */
 void container_reaped(struct container *container, int wait_status);
@@ -70,6 +76,10 @@ bool container_has_failed(const struct container *container);
 void container_stop(struct container *container, int64_t grace_period);
 /* Ends it because of what failed and why, so that it is started anew if it may be. A grace period of -1 seconds is the plan's. */
 void container_replace(struct container *container, const char *what, const char *why, int64_t grace_period);
+/* Ends it, and begins it anew by another plan. */
+void container_exchange(struct container *container, const struct container_plan *next, struct generation *generation);
+/* The second half of that: nothing of it is left. */
+void container_renew(struct container *container);
 /* Goes on with a stop that waited for others. */
 void container_stop_advance(struct container *container);
 

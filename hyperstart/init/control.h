@@ -24,6 +24,7 @@
 #define FRAME_OK 11
 #define FRAME_ERROR 12
 #define FRAME_SIGNAL 13
+#define FRAME_UPDATE 200
 
 #define HELLO_SIZE 16
 #define STDIN_CREDIT 65536
@@ -73,5 +74,10 @@
 
 /* SIGNAL */
 #define SIGNAL_NUMBER 1 /* number ! */
+
+/* UPDATE: the plan's disk holds a newer plan. Containers that only one of the two plans has are added or removed, all that are not named stay as they are. */
+#define UPDATE_REPLACE 1  /* text + a container that is ended and begun anew by the newer plan */
+#define UPDATE_RETUNE 2   /* text + a container that goes on with the limits, the grace period and the restart policy of the newer plan */
+#define UPDATE_ROLLBACK 3 /* flag: what the plan before the present one left on the scratch disk is taken up again */
 
 #endif

@@ -133,6 +133,15 @@ static int check_container(void *target, struct error *error) {
     return 0;
 }
 
+static int check_image(void *target, struct error *error) {
+    struct image_plan *image = target;
+    if (!is_name(image->serial, MAX_SERIAL))
+        return fail(error, "image: \"%.80s\" is no disk's serial", image->serial);
+    if (image->offset < 2 * PLAN_PLACE_SIZE || image->offset % 512 || image->size % 512 || !image->size || image->offset > INT64_MAX - image->size)
+        return fail(error, "image %s: its place is out of range", image->serial);
+    return 0;
+}
+
 static int link_mounts(struct launch_plan *plan, struct container_plan *container, struct error *error) {
     for (size_t index = 0; index < container->mounts.count; index++) {
         struct mount_plan *mount = &container->mounts.items[index];
@@ -239,6 +248,13 @@ static const struct rule container_rules[] = {
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 
+static const struct rule image_rules[] = {
+    RULE(IMAGE_SERIAL, FIELD_TEXT, true, image_plan, serial, NULL),
+    RULE(IMAGE_OFFSET, FIELD_NUMBER, true, image_plan, offset, NULL),
+    RULE(IMAGE_SIZE, FIELD_NUMBER, true, image_plan, size, NULL),
+};
+static const struct form image_form = FORM("image", image_plan, image_rules, NULL, check_image);
+
 static const struct rule plan_rules[] = {
     RULE(PLAN_HOSTNAME, FIELD_TEXT, true, launch_plan, hostname, NULL),
     RULE(PLAN_HOSTS, FIELD_BYTES, false, launch_plan, hosts, NULL),
@@ -249,6 +265,7 @@ static const struct rule plan_rules[] = {
     RULE(PLAN_SCRATCH, FIELD_FLAG, true, launch_plan, scratch, NULL),
     RULE(PLAN_ACTIVE_DEADLINE, FIELD_NUMBER, false, launch_plan, active_deadline, NULL),
     RULE(PLAN_SYSCTL, FIELD_TEXTS, false, launch_plan, sysctls, NULL),
+    RULE(PLAN_IMAGE, FIELD_FORMS, false, launch_plan, images, &image_form),
 };
 static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);
 
@@ -259,18 +276,23 @@ int plan_body_size(const uint8_t *header, size_t *size, struct error *error) {
         return fail(error, "plan: version %u, hyperstart understands %d", get_u32(header + 8), PLAN_VERSION);
     if (get_u32(header + 12) > PLAN_MAX_SIZE)
         return fail(error, "plan: too long");
-    if (get_u32(header + 20))
-        return fail(error, "plan: the reserved number is not 0");
     *size = get_u32(header + 12);
     return 0;
 }
 
-int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error) {
+uint32_t plan_revision(const uint8_t *header) { return get_u32(header + 20); }
+
+int plan_check(const uint8_t *header, const uint8_t *body, struct error *error) {
     size_t size;
     if (plan_body_size(header, &size, error) < 0)
         return -1;
-    if (crc32(0, body, size) != get_u32(header + 16))
-        return fail(error, "plan: the checksum is wrong");
+    return crc32(plan_revision(header), body, size) == get_u32(header + 16) ? 0 : fail(error, "plan: the checksum is wrong");
+}
+
+int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error) {
+    size_t size;
+    if (plan_check(header, body, error) < 0 || plan_body_size(header, &size, error) < 0)
+        return -1;
     memset(plan, 0, sizeof *plan);
     return form_parse(&plan_form, body, size, plan, arena, error);
 }

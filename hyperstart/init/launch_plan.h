@@ -17,6 +17,11 @@ struct file_plan {
     uint64_t mode;
 };
 
+struct image_plan {
+    char *serial;
+    uint64_t offset, size; /* bytes */
+};
+
 enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
 
 struct volume_plan {
@@ -76,13 +81,23 @@ struct launch_plan {
     bool scratch;
     uint64_t active_deadline; /* seconds; 0: none */
     struct texts sysctls;     /* "path=value" */
+    struct {
+        struct image_plan *items;
+        size_t count;
+    } images;
 };
 
 /* An init container that goes on beside those that follow it. */
 bool is_sidecar(const struct container_plan *container);
 
+/* Of two plans the later one has the higher. */
+uint32_t plan_revision(const uint8_t *header);
+
 /* The size of the body that `header` (PLAN_HEADER_SIZE bytes) announces. */
 int plan_body_size(const uint8_t *header, size_t *size, struct error *error);
+
+/* Whether all of it is there, and unharmed. */
+int plan_check(const uint8_t *header, const uint8_t *body, struct error *error);
 
 /* `body` is changed and belongs to the plan from now on. */
 int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error);

@@ -45,6 +45,16 @@ int limits_set(const struct container_plan *container, struct error *error) {
     return limit(container->name, "memory.max", value, error) < 0 ? -1 : limit(container->name, "memory.oom.group", "1", error);
 }
 
+int limits_change(const struct container_plan *container, struct error *error) {
+    static const struct { const char *file, *unlimited; } files[] = {{"cpu.max", "max"}, {"cpu.weight", "100"}, {"memory.max", "max"}};
+    /* Absent where the kernel has not counted for anybody yet: then there is nothing to take back. */
+    const uint64_t wanted[] = {container->cpu_quota, container->cpu_weight, container->memory_limit};
+    for (size_t index = 0; machine.cgroups && index < sizeof files / sizeof *files; index++)
+        if (!wanted[index])
+            word_write(group_path(container->name, files[index].file), files[index].unlimited);
+    return limits_set(container, error);
+}
+
 bool limits_out_of_memory(const char *container) {
     char events[512];
     CLOSING fd = machine.cgroups ? open(group_path(container, "memory.events"), O_RDONLY | O_CLOEXEC) : -1;

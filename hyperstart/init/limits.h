@@ -5,6 +5,8 @@
 
 #include "launch_plan.h"
 
+/* Of a container that runs: also takes back what is not wanted any more. */
+int limits_change(const struct container_plan *container, struct error *error);
 int limits_set(const struct container_plan *container, struct error *error);
 /* Whether, in this life of the container, the kernel killed one of its processes for want of memory. */
 bool limits_out_of_memory(const char *container);

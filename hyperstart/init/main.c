@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* hyperstart: PID 1 of a pod's guest. */
 #include "devices.h"
+#include "images.h"
 #include "log.h"
 #include "machine.h"
 #include "modules.h"
@@ -21,7 +22,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SERIAL_PLAN "hyper-plan"
 #define MAX_CONTROLS 16
 
 /* The exit codes of a test's power-off. */

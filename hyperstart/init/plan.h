@@ -25,6 +25,8 @@
 #define PLAN_VERSION 1
 #define PLAN_HEADER_SIZE 24
 #define PLAN_MAX_SIZE 16777216
+/* The disk has two places for a plan, one behind the other; of two whole plans the one with the higher revision counts. Behind them lie images. */
+#define PLAN_PLACE_SIZE 33554432
 
 /* plan */
 #define PLAN_HOSTNAME 1        /* text ! */
@@ -36,6 +38,12 @@
 #define PLAN_SCRATCH 7         /* flag !: the disk hyper-scratch is there; without it the writable layers lie on a tmpfs */
 #define PLAN_ACTIVE_DEADLINE 8 /* number of seconds that the pod may take in all; absent: for ever */
 #define PLAN_SYSCTL 20         /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
+#define PLAN_IMAGE 200         /* fields +: an image that came while the guest ran, on the plan's own disk */
+
+/* image */
+#define IMAGE_SERIAL 1 /* text ! as a disk's */
+#define IMAGE_OFFSET 2 /* number of bytes ! a multiple of 512 */
+#define IMAGE_SIZE 3   /* number of bytes ! a multiple of 512 */
 
 /* interface */
 #define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */

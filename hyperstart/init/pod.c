@@ -3,11 +3,10 @@
 
 #include "devices.h"
 #include "files.h"
+#include "images.h"
 #include "log.h"
 #include "machine.h"
 #include "network.h"
-#include "plan.h"
-#include "rootfs.h"
 #include "scratch.h"
 #include "sysctl.h"
 #include "volumes.h"
@@ -24,7 +23,6 @@
 #define SERIAL_SCRATCH "hyper-scratch"
 
 struct pod pod;
-static struct arena plan_memory;
 static bool *interfaces_ready;
 static bool storage_ready, all_started, may_progress;
 
@@ -40,16 +38,6 @@ static void set_phase(enum pod_phase phase) {
     pod.changes++;
 }
 
-static int read_exactly(int fd, uint8_t *data, size_t size) {
-    for (size_t held = 0; held < size;) {
-        ssize_t got = read(fd, data + held, size - held);
-        if (got <= 0)
-            return -1;
-        held += (size_t)got;
-    }
-    return 0;
-}
-
 static void deadline_passed(struct timer *timer) {
     (void)timer;
     if (pod_is_stopping())
@@ -60,24 +48,22 @@ static void deadline_passed(struct timer *timer) {
 }
 
 int pod_load(const char *path, struct error *error) {
-    uint8_t header[PLAN_HEADER_SIZE];
-    size_t size;
-    CLOSING fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read_exactly(fd, header, sizeof header) < 0)
-        return fail_errno(error, "plan: reading %s", path);
-    if (plan_body_size(header, &size, error) < 0)
+    pod.generation = generation_read(path, error);
+    if (!pod.generation)
         return -1;
-    uint8_t *body = arena_take(&plan_memory, size);
-    if (!body || read_exactly(fd, body, size) < 0)
-        return fail(error, "plan: %s is shorter than it says", path);
-    if (plan_parse(header, body, &pod.plan, &plan_memory, error) < 0)
-        return -1;
-    pod.containers = arena_take(&plan_memory, pod.plan.containers.count * sizeof *pod.containers);
-    interfaces_ready = arena_take(&plan_memory, pod.plan.interfaces.count * sizeof *interfaces_ready + 1);
-    if (!pod.containers || !interfaces_ready)
+    pod.plan = pod.generation->plan;
+    pod.plan_path = strdup(path);
+    pod.containers = calloc(pod.plan.containers.count, sizeof *pod.containers);
+    interfaces_ready = calloc(pod.plan.interfaces.count + 1, sizeof *interfaces_ready);
+    if (!pod.plan_path || !pod.containers || !interfaces_ready)
         return fail(error, "plan: out of memory");
-    for (size_t index = 0; index < pod.plan.containers.count; index++)
-        container_init(&pod.containers[index], &pod.plan.containers.items[index]);
+    for (; pod.count < pod.plan.containers.count; pod.count++) {
+        struct container *container = calloc(1, sizeof *container);
+        if (!container)
+            return fail(error, "plan: out of memory");
+        container_init(container, &pod.plan.containers.items[pod.count], pod.generation);
+        pod.containers[pod.count] = container;
+    }
     pod.planned = true;
     static struct timer deadline;
     if (pod.plan.active_deadline)
@@ -135,15 +121,6 @@ static int prepare_storage(struct error *error) {
     return 0;
 }
 
-static int prepare_image(const struct container_plan *plan, struct error *error) {
-    if (!strncmp(plan->rootfs, "dir:", 4))
-        return 0;
-    const char *disk = disk_path(plan->rootfs);
-    if (!disk)
-        return fail(error, "waiting for the disk %s", plan->rootfs), 1;
-    return rootfs_mount_image(plan->rootfs, disk, error);
-}
-
 void pod_container_start(struct container *container) { container_start(container, &pod.plan); }
 
 void pod_progress(void) {
@@ -153,11 +130,11 @@ void pod_progress(void) {
     int result = prepare_network(&error);
     if (result == 0)
         result = prepare_storage(&error);
-    for (size_t index = 0; result == 0 && index < pod.plan.containers.count; index++) {
-        struct container *container = &pod.containers[index];
-        if (container->state == CONTAINER_WAITING && !container->ended) {
+    for (size_t index = 0; result == 0 && index < pod.count; index++) {
+        struct container *container = pod.containers[index];
+        if (container->state == CONTAINER_WAITING && !container->ended && !container->removed) {
             struct error missing = {""};
-            result = prepare_image(container->plan, &missing);
+            result = image_prepare(container->plan, &pod.plan, &missing);
             if (result == 0)
                 container_start(container, &pod.plan);
             else
@@ -184,8 +161,8 @@ void pod_break(const char *message) {
     if (pod.phase < POD_STOPPING)
         set_phase(POD_STOPPING);
     /* What runs is stopped; the pod's end follows from theirs. */
-    for (size_t index = pod.planned ? pod.plan.containers.count : 0; index-- > 0;)
-        container_stop(&pod.containers[index], -1);
+    for (size_t index = pod.count; index-- > 0;)
+        container_stop(pod.containers[index], -1);
 }
 
 void pod_stop(const char *cause, int64_t grace_period) {
@@ -195,8 +172,8 @@ void pod_stop(const char *cause, int64_t grace_period) {
         log_event("-", "stopping", "cause", cause, NULL);
         set_phase(POD_STOPPING);
     }
-    for (size_t index = pod.planned ? pod.plan.containers.count : 0; index-- > 0;)
-        container_stop(&pod.containers[index], grace_period);
+    for (size_t index = pod.count; index-- > 0;)
+        container_stop(pod.containers[index], grace_period);
 }
 
 bool pod_is_stopping(void) { return pod.phase >= POD_STOPPING; }
@@ -205,27 +182,30 @@ bool pod_may_end(const struct container *container) {
     if (!pod_is_stopping() || !is_sidecar(container->plan))
         return true;
     /* A sidecar serves those that were started after it. */
-    for (const struct container *other = container + 1; other < pod.containers + pod.plan.containers.count; other++)
-        if (other->state != CONTAINER_TERMINATED)
+    bool after = false;
+    for (size_t index = 0; index < pod.count; index++) {
+        if (after && pod.containers[index]->state != CONTAINER_TERMINATED)
             return false;
+        after |= pod.containers[index] == container;
+    }
     return true;
 }
 
 bool pod_is_over(void) { return pod.phase == POD_SUCCEEDED || pod.phase == POD_FAILED; }
 
 bool pod_is_starting(void) {
-    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        if (pod.containers[index].state == CONTAINER_STARTING)
+    for (size_t index = 0; index < pod.count; index++)
+        if (pod.containers[index]->state == CONTAINER_STARTING)
             return true;
     return false;
 }
 
 bool pod_reaped(pid_t pid, int wait_status) {
-    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        if (pod.containers[index].pid == pid) {
-            container_reaped(&pod.containers[index], wait_status);
+    for (size_t index = 0; index < pod.count; index++)
+        if (pod.containers[index]->pid == pid) {
+            container_reaped(pod.containers[index], wait_status);
             return true;
-        } else if (probes_reaped(&pod.containers[index], pid, wait_status) || action_reaped(&pod.containers[index].hook, pid, wait_status)) {
+        } else if (probes_reaped(pod.containers[index], pid, wait_status) || action_reaped(&pod.containers[index]->hook, pid, wait_status)) {
             return true;
         }
     return false;
@@ -235,14 +215,14 @@ void pod_container_changed(void) {
     bool tried = true, started = true;
     pod.changes++;
     may_progress = true;
-    for (size_t index = 0; index < pod.plan.containers.count; index++) {
-        started &= pod.containers[index].started;
-        tried &= pod.containers[index].started || pod.containers[index].ended;
+    for (size_t index = 0; index < pod.count; index++) {
+        const struct container *container = pod.containers[index];
+        started &= (container->started && !container->next) || container->removed;
+        tried &= container->started || container->ended || container->removed;
     }
-    if (started && !all_started) {
-        all_started = true;
+    if (started && !all_started)
         log_event("-", "running", NULL);
-    }
+    all_started = started;
     if (tried && pod.phase == POD_PENDING)
         set_phase(POD_RUNNING);
 }
@@ -257,8 +237,10 @@ static void log_end(const struct container *container) {
 
 /* What the pod was made for has come to its end: every container but the sidecars, or an init container without which the others cannot start. */
 static bool work_is_done(void) {
-    for (size_t index = 0; index < pod.plan.containers.count; index++) {
-        const struct container *container = &pod.containers[index];
+    for (size_t index = 0; index < pod.count; index++) {
+        const struct container *container = pod.containers[index];
+        if (container->removed)
+            continue;
         if (container->plan->init && container_has_failed(container))
             return true;
         if (!is_sidecar(container->plan) && container->state != CONTAINER_TERMINATED)
@@ -267,13 +249,28 @@ static bool work_is_done(void) {
     return true;
 }
 
+/* Those that no plan has any more, and that have ended. */
+static void forget_removed(void) {
+    for (size_t index = pod.count; index-- > 0;) {
+        struct container *container = pod.containers[index];
+        if (!container->removed || container->state != CONTAINER_TERMINATED)
+            continue;
+        log_event(container->plan->name, "removed", NULL);
+        memmove(&pod.containers[index], &pod.containers[index + 1], (--pod.count - index) * sizeof *pod.containers);
+        free(container);
+        pod.changes++;
+    }
+}
+
 void pod_settle(void) {
-    size_t count = pod.planned ? pod.plan.containers.count : 0;
+    size_t count = pod.count;
     bool terminated = true, succeeded = pod.planned && !pod.broken && !pod.overdue;
     if (pod_is_over())
         return;
     for (size_t index = 0; index < count; index++)
-        container_settle(&pod.containers[index]);
+        container_settle(pod.containers[index]);
+    forget_removed();
+    count = pod.count;
     while (may_progress) {
         may_progress = false;
         pod_progress();
@@ -281,22 +278,25 @@ void pod_settle(void) {
     if (pod.planned && !pod_is_stopping() && work_is_done())
         pod_stop("completed", -1);
     for (size_t index = count; index-- > 0;)
-        container_stop_advance(&pod.containers[index]);
+        container_stop_advance(pod.containers[index]);
     for (size_t index = 0; index < count; index++) {
-        terminated &= pod.containers[index].state == CONTAINER_TERMINATED;
-        succeeded &= pod.containers[index].exit_code == 0 || is_sidecar(pod.containers[index].plan);
+        terminated &= pod.containers[index]->state == CONTAINER_TERMINATED;
+        succeeded &= pod.containers[index]->exit_code == 0 || is_sidecar(pod.containers[index]->plan) || pod.containers[index]->removed;
     }
     if (!terminated || (!pod.planned && !pod_is_stopping()))
         return;
     for (size_t index = 0; index < count; index++)
-        log_end(&pod.containers[index]);
+        if (!pod.containers[index]->removed)
+            log_end(pod.containers[index]);
     set_phase(succeeded ? POD_SUCCEEDED : POD_FAILED);
     log_event("-", "poweroff", "phase", succeeded ? "Succeeded" : "Failed", NULL);
 }
 
 struct container *pod_container(const char *name) {
-    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        if (name ? !strcmp(pod.containers[index].plan->name, name) : !pod.containers[index].plan->init)
-            return &pod.containers[index];
+    for (size_t index = 0; index < pod.count; index++)
+        if (pod.containers[index]->removed)
+            continue;
+        else if (name ? !strcmp(pod.containers[index]->plan->name, name) : !pod.containers[index]->plan->init)
+            return pod.containers[index];
     return NULL;
 }

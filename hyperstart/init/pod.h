@@ -4,13 +4,17 @@
 #define POD_H
 
 #include "container.h"
+#include "generation.h"
 
 enum pod_phase { POD_PENDING, POD_RUNNING, POD_STOPPING, POD_SUCCEEDED, POD_FAILED };
 
 struct pod {
     bool planned;
-    struct launch_plan plan;
-    struct container *containers; /* as many as the plan has, in its order */
+    struct launch_plan plan;       /* the generation's */
+    struct generation *generation; /* the plan that counts */
+    const char *plan_path;
+    struct container **containers; /* in the plan's order, and behind them those that are about to go */
+    size_t count;
     enum pod_phase phase;
     char message[sizeof(struct error)];
     unsigned changes; /* counts, so that watchers know */

@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "pod.h"
 #include "session.h"
+#include "update.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -116,6 +117,20 @@ static void stop(struct port *port, struct frame *frame) {
     pod_stop("control", wanted.grace_period == UINT64_MAX ? -1 : (int64_t)wanted.grace_period);
 }
 
+static void update(struct port *port, struct frame *frame) {
+    struct update wanted = {.rollback = false};
+    struct arena arena = {NULL};
+    struct error error;
+    int result = form_parse(&update_form, frame->payload, frame->size, &wanted, &arena, &error);
+    if (result == 0)
+        result = pod_update(&wanted, &error);
+    arena_free(&arena);
+    if (result < 0)
+        port_send_error(port, frame->id, error.text, 0);
+    else
+        send_frame(port, FRAME_OK, frame->id, NULL, 0);
+}
+
 static void forget_client(struct port *port) {
     sessions_abandon(port);
     port->watched = false;
@@ -151,6 +166,9 @@ static void serve(struct port *port, struct frame *frame) {
         return;
     case FRAME_STOP:
         stop(port, frame);
+        return;
+    case FRAME_UPDATE:
+        update(port, frame);
         return;
     default:
         port_send_error(port, frame->id, "unknown type of frame", 0);

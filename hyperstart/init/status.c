@@ -10,6 +10,15 @@ static void write_container(struct writer *writer, const struct container *conta
                                          [CONTAINER_ENDING] = "running",
                                          [CONTAINER_TERMINATED] = "terminated"};
     size_t begin = write_begin(writer, STATUS_CONTAINER);
+    if (container->next) {
+        /* What is still ending is not what the name stands for any more. */
+        write_text(writer, STATUS_CONTAINER_NAME, container->plan->name);
+        write_text(writer, STATUS_CONTAINER_STATE, states[CONTAINER_WAITING]);
+        write_text(writer, STATUS_CONTAINER_REASON, "ContainerCreating");
+        write_number(writer, STATUS_CONTAINER_RESTART_COUNT, 0);
+        write_end(writer, begin);
+        return;
+    }
     write_text(writer, STATUS_CONTAINER_NAME, container->plan->name);
     write_text(writer, STATUS_CONTAINER_STATE, states[container->state]);
     write_text(writer, STATUS_CONTAINER_REASON, container->reason);
@@ -42,6 +51,7 @@ void pod_status(struct writer *writer) {
     write_text(writer, STATUS_PHASE, phases[pod.phase]);
     write_text(writer, STATUS_MESSAGE, pod.message);
     write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
-    for (size_t index = 0; pod.planned && index < pod.plan.containers.count; index++)
-        write_container(writer, &pod.containers[index]);
+    for (size_t index = 0; index < pod.count; index++)
+        if (!pod.containers[index]->removed)
+            write_container(writer, pod.containers[index]);
 }

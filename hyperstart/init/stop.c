@@ -73,6 +73,23 @@ void container_replace(struct container *container, const char *what, const char
     pod_container_changed();
 }
 
+void container_exchange(struct container *container, const struct container_plan *next, struct generation *generation) {
+    container->next = next;
+    container->next_generation = generation;
+    switch (container->state) {
+    case CONTAINER_WAITING:
+    case CONTAINER_TERMINATED:
+        container_renew(container);
+        return;
+    case CONTAINER_STARTING:
+    case CONTAINER_RUNNING:
+        stop_running(container, container->plan->grace_period * 1000);
+        return;
+    case CONTAINER_ENDING:
+        return;
+    }
+}
+
 void container_stop(struct container *container, int64_t grace_period) {
     switch (container->state) {
     case CONTAINER_WAITING:

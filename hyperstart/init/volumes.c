@@ -24,34 +24,48 @@ static const char *parent_path(const struct volume_plan *volume) {
 
 static const char *entry_name(const struct volume_plan *volume) { return volume->kind == VOLUME_TMPFS ? "volume" : volume->name; }
 
-int volumes_prepare(const struct launch_plan *plan, struct error *error) {
-    for (size_t index = 0; index < plan->volumes.count; index++) {
-        const struct volume_plan *volume = &plan->volumes.items[index];
-        const char *parent = parent_path(volume);
-        char options[64] = "mode=755";
-        if (directories_make(parent, 0755) < 0)
+int volume_prepare(const struct volume_plan *volume, struct error *error) {
+    const char *parent = parent_path(volume);
+    char options[64] = "mode=755";
+    if (directories_make(parent, 0755) < 0)
+        return fail_errno(error, "volume %s", volume->name);
+    if (volume->size)
+        snprintf(options, sizeof options, "mode=755,size=%llu", (unsigned long long)volume->size);
+    if (volume->kind == VOLUME_TMPFS && mount("tmpfs", parent, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+        return fail_errno(error, "volume %s", volume->name);
+    CLOSING directory = open(parent, O_PATH | O_CLOEXEC);
+    /* As Kubernetes makes an emptyDir: whoever a container runs as may write. */
+    if (mkdirat(directory, entry_name(volume), 0777) < 0) {
+        if (errno != EEXIST)
             return fail_errno(error, "volume %s", volume->name);
-        if (volume->size)
-            snprintf(options, sizeof options, "mode=755,size=%llu", (unsigned long long)volume->size);
-        if (volume->kind == VOLUME_TMPFS && mount("tmpfs", parent, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
-            return fail_errno(error, "volume %s", volume->name);
-        CLOSING directory = open(parent, O_PATH | O_CLOEXEC);
-        /* As Kubernetes makes an emptyDir: whoever a container runs as may write. */
-        if (mkdirat(directory, entry_name(volume), 0777) < 0) {
-            if (errno != EEXIST)
-                return fail_errno(error, "volume %s", volume->name);
-        } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
-            return fail_errno(error, "volume %s", volume->name);
-        }
-        if (volume->group &&
-            (fchownat(directory, entry_name(volume), (uid_t)-1, (gid_t)volume->group, 0) < 0 || fchmodat(directory, entry_name(volume), S_ISGID | 0777, 0) < 0))
-            return fail_errno(error, "volume %s", volume->name);
-        char root[PATH_MAX];
-        snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
-        if (volume_files_write(volume, root, error) < 0)
-            return -1;
+    } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
+        return fail_errno(error, "volume %s", volume->name);
     }
+    if (volume->group &&
+        (fchownat(directory, entry_name(volume), (uid_t)-1, (gid_t)volume->group, 0) < 0 || fchmodat(directory, entry_name(volume), S_ISGID | 0777, 0) < 0))
+        return fail_errno(error, "volume %s", volume->name);
+    char root[PATH_MAX];
+    snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
+    return volume_files_write(volume, root, error);
+}
+
+int volumes_prepare(const struct launch_plan *plan, struct error *error) {
+    for (size_t index = 0; index < plan->volumes.count; index++)
+        if (volume_prepare(&plan->volumes.items[index], error) < 0)
+            return -1;
     return 0;
+}
+
+int volume_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error) {
+    char root[PATH_MAX];
+    snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
+    return volume_files_change(former, volume, root, error);
+}
+
+void volume_forget(const struct volume_plan *volume) {
+    /* Who is still ending keeps its view of it. One on the scratch disk goes with the next tidying. */
+    if (volume->kind == VOLUME_TMPFS)
+        umount2(parent_path(volume), MNT_DETACH);
 }
 
 static bool is_empty(int directory) {

@@ -7,6 +7,11 @@
 
 /* Once, by PID 1: all containers see one and the same. */
 int volumes_prepare(const struct launch_plan *plan, struct error *error);
+/* A single one, which comes while the pod runs. */
+int volume_prepare(const struct volume_plan *volume, struct error *error);
+/* Its files become those of the newer plan, each of them at once. */
+int volume_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
+void volume_forget(const struct volume_plan *volume);
 /* In a container that is being made: `root` is its root directory. */
 int volume_mount(const struct mount_plan *mount, int root, struct error *error);
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _log
 from ansible_collections.hyper.pods.plugins.module_utils._channel import Channel, Deadline
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecResult, Status
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, LaunchPlan, encode
+from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_PLACE_SIZE
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCES = PROJECT / "hyperstart" / "init"
@@ -140,7 +141,7 @@ class Init:
             )
             for end in guests:
                 end.close()
-            pod = Pod(process, hosts, path / "log", path / "errors")
+            pod = Pod(process, hosts, path / "log", path / "errors", path / "plan")
             try:
                 yield pod
             finally:
@@ -177,17 +178,32 @@ def _cgroup(name: str) -> Iterator[Path]:
 class Pod:
     """A running hyperstart: its process (of ``unshare``, which ends as PID 1 ends), its ports, its log."""
 
-    def __init__(self, process: subprocess.Popen[bytes], ports: tuple[socket.socket, ...], log: Path, errors: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], ports: tuple[socket.socket, ...], log: Path, errors: Path, plan: Path) -> None:
         self.process = process
         self.ports = ports
         self.log = log
         self.errors = errors
+        self.plan = plan
+        self.revision = 0
 
     def control(self, port: int = 0, *, resync_after: float = PATIENCE) -> Control:
         """A client on a port, greeted. The port stays open when the client is closed, so that another can come, as QEMU has it."""
         channel = Channel(self.ports[port].dup(), f"port {port}")
         channel.greet(Deadline(PATIENCE), resync_after=resync_after)
         return Control(channel, f"port {port}")
+
+    def write_plan(self, *containers: Container, **more: Any) -> None:
+        """Put a newer plan beside the present one, as a host does it. more: of the launch plan."""
+        self.revision += 1
+        with self.plan.open("r+b") as disk:
+            disk.seek(self.revision % 2 * PLAN_PLACE_SIZE)
+            disk.write(encode(LaunchPlan(hostname="pod", containers=containers, **more), self.revision))
+
+    def update(self, *containers: Container, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, **more: Any) -> None:
+        """Bring the pod to these containers. more: of the launch plan."""
+        self.write_plan(*containers, **more)
+        with self.control() as control:
+            control.update(replace=replace, retune=retune, rollback=rollback)
 
     def exec(self, container: str, *argv: str, **more: Any) -> ExecResult:
         """Run one command by a client of its own."""

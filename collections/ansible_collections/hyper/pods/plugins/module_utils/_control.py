@@ -132,6 +132,21 @@ class Control:
         payload = b"" if grace_period is None else field(tag.STOP_GRACE_PERIOD, NUMBER.encode(grace_period))
         self._answer(self._request(tag.FRAME_STOP, payload), tag.FRAME_OK, Deadline(timeout))
 
+    def update(self, *, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Have the pod brought to the newer plan that its plan's disk holds; returns when hyperstart has begun to.
+
+        replace: containers that are ended and begun anew; retune: those that go on with other limits. All that the plan leaves alone goes on. rollback: the
+        plan is that of before the last update. Raises RequestRefused, of which nothing has come; GuestTimeout, GuestUnreachable.
+        """
+        payload = b"".join(
+            (
+                *(field(tag.UPDATE_REPLACE, TEXT.encode(name)) for name in replace),
+                *(field(tag.UPDATE_RETUNE, TEXT.encode(name)) for name in retune),
+                field(tag.UPDATE_ROLLBACK, FLAG.encode(rollback)),
+            )
+        )
+        self._answer(self._request(tag.FRAME_UPDATE, payload), tag.FRAME_OK, Deadline(timeout))
+
     def exec(
         self,
         container: str | None,

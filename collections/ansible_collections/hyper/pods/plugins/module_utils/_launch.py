@@ -113,10 +113,19 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image on the plan's own disk, which came while the guest ran. serial: as that of a disk; offset, size: bytes, multiples of a sector."""
+
+    serial: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
 class LaunchPlan:
     """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers.
 
-    sysctls: (path below /proc/sys, value). active_deadline: seconds that it may take in all.
+    sysctls: (path below /proc/sys, value). active_deadline: seconds that it may take in all. images: those without a disk of their own.
     """
 
     hostname: str
@@ -128,6 +137,7 @@ class LaunchPlan:
     scratch: bool = True
     active_deadline: int | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 _INTERFACE = Record(
@@ -191,6 +201,12 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
     Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
 )
+_IMAGE = Record(
+    Image,
+    Part(tag.IMAGE_SERIAL, "serial", TEXT),
+    Part(tag.IMAGE_OFFSET, "offset", NUMBER),
+    Part(tag.IMAGE_SIZE, "size", NUMBER),
+)
 _PLAN = Record(
     LaunchPlan,
     Part(tag.PLAN_HOSTNAME, "hostname", TEXT),
@@ -202,11 +218,15 @@ _PLAN = Record(
     Part(tag.PLAN_SCRATCH, "scratch", FLAG),
     Part(tag.PLAN_ACTIVE_DEADLINE, "active_deadline", NUMBER),
     Part(tag.PLAN_SYSCTL, "sysctls", PAIR, many=True),
+    Part(tag.PLAN_IMAGE, "images", _IMAGE.kind, many=True),
 )
 
 
-def encode(plan: LaunchPlan) -> bytes:
-    """The plan's disk, whole sectors. The same plan gives the same bytes. Raises Malformed, PlanTooLarge."""
+def encode(plan: LaunchPlan, revision: int = 0) -> bytes:
+    """The plan as it lies in one of its disk's two places, whole sectors. The same plan gives the same bytes.
+
+    revision: of the two places' plans the higher one counts. Raises Malformed, PlanTooLarge.
+    """
     body = _PLAN.encode(plan)
     size = _HEAD.size + len(body)
     if size > tag.PLAN_MAX_SIZE:
@@ -214,7 +234,7 @@ def encode(plan: LaunchPlan) -> bytes:
             f"the launch plan has {size} bytes, at most {tag.PLAN_MAX_SIZE} are possible",
             remedy="Shorten the containers' arguments and environment",
         )
-    head = _HEAD.pack(tag.PLAN_MAGIC.encode(), tag.PLAN_VERSION, len(body), zlib.crc32(body), 0)
+    head = _HEAD.pack(tag.PLAN_MAGIC.encode(), tag.PLAN_VERSION, len(body), zlib.crc32(body, revision), revision)
     return head + body + bytes(-size % _SECTOR)
 
 
@@ -222,12 +242,12 @@ def decode(disk: bytes) -> LaunchPlan:
     """The plan that a disk holds. Raises Malformed."""
     if len(disk) < _HEAD.size:
         raise Malformed(f"a launch plan has at least {_HEAD.size} bytes, this has {len(disk)}")
-    magic, version, length, checksum, _ = _HEAD.unpack_from(disk)
+    magic, version, length, checksum, revision = _HEAD.unpack_from(disk)
     if magic != tag.PLAN_MAGIC.encode():
         raise Malformed("this is not a launch plan")
     if version != tag.PLAN_VERSION:
         raise Malformed(f"the launch plan has version {version}, known is {tag.PLAN_VERSION}")
     body = disk[_HEAD.size : _HEAD.size + length]
-    if len(body) != length or zlib.crc32(body) != checksum:
+    if len(body) != length or zlib.crc32(body, revision) != checksum:
         raise Malformed("the launch plan is damaged")
     return _PLAN.decode(body)

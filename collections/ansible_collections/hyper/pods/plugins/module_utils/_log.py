@@ -173,7 +173,9 @@ def _life(events: Iterator[Event]) -> Life:
     life = Life(version=first.values.get("version", ""), started_at=first.time, phase="Pending")
     containers: dict[str, ContainerStatus] = {}
     for found in events:
-        if found.container != "-":
+        if found.word == "removed" and found.container != "-":
+            containers.pop(found.container, None)
+        elif found.container != "-":
             containers[found.container] = _container(containers.get(found.container) or ContainerStatus(found.container, "waiting"), found)
         elif found.word == "running":
             life = replace(life, phase="Running")
