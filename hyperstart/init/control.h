@@ -46,7 +46,7 @@
 /* STATUS: container */
 #define STATUS_CONTAINER_NAME 1          /* text ! */
 #define STATUS_CONTAINER_STATE 2         /* text ! "waiting", "running", "terminated" */
-#define STATUS_CONTAINER_REASON 3        /* text, e.g. "CrashLoopBackOff", "Completed", "Error", "StartError" */
+#define STATUS_CONTAINER_REASON 3        /* text, e.g. "CrashLoopBackOff", "Completed", "Error", "StartError", "Terminating" (it was removed) */
 #define STATUS_CONTAINER_MESSAGE 4       /* text */
 #define STATUS_CONTAINER_PID 5           /* number, while running */
 #define STATUS_CONTAINER_EXIT_CODE 6     /* number, of the last end if there was one */

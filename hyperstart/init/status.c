@@ -21,7 +21,7 @@ static void write_container(struct writer *writer, const struct container *conta
     }
     write_text(writer, STATUS_CONTAINER_NAME, container->plan->name);
     write_text(writer, STATUS_CONTAINER_STATE, states[container->state]);
-    write_text(writer, STATUS_CONTAINER_REASON, container->reason);
+    write_text(writer, STATUS_CONTAINER_REASON, container->removed ? "Terminating" : container->reason);
     write_text(writer, STATUS_CONTAINER_MESSAGE, container->message);
     if (container->pid && container->state == CONTAINER_RUNNING)
         write_number(writer, STATUS_CONTAINER_PID, (uint64_t)container->pid);
@@ -40,8 +40,8 @@ static void write_container(struct writer *writer, const struct container *conta
     }
     if (container->ended && container->last.started_at)
         write_number(writer, STATUS_CONTAINER_LAST_STARTED_AT, container->last.started_at);
-    write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container));
-    write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed);
+    write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container) && !container->removed);
+    write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed && !container->removed);
     write_end(writer, begin);
 }
 
@@ -52,6 +52,5 @@ void pod_status(struct writer *writer) {
     write_text(writer, STATUS_MESSAGE, pod.message);
     write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
     for (size_t index = 0; index < pod.count; index++)
-        if (!pod.containers[index]->removed)
-            write_container(writer, pod.containers[index]);
+        write_container(writer, pod.containers[index]);
 }

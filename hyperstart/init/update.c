@@ -56,6 +56,9 @@ static int check_names(const struct texts *names, const struct launch_plan *plan
 static int check(const struct update *update, const struct generation *wanted, struct error *error) {
     const struct launch_plan *plan = &wanted->plan;
     size_t kept = 0, init = 0;
+    for (size_t index = 0; index < pod.count; index++)
+        if (pod.containers[index]->removed && plan_container(plan, pod.containers[index]->plan->name))
+            return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);
     if (wanted->revision <= pod.generation->revision)
         return fail(error, "UPDATE: the plan's disk holds no newer plan");
     for (size_t index = 0; index < pod.count; index++)
@@ -147,7 +150,9 @@ static void carry_out(const struct update *update, const struct launch_plan *pla
         struct container *container = pod.containers[index];
         const char *name = container->plan->name;
         struct container_plan *next = plan_container(plan, name);
-        if (!next) {
+        if (container->removed) {
+            continue;
+        } else if (!next) {
             container->removed = true;
             container_stop(container, -1);
         } else if (holds(&update->replaced, name)) {
@@ -166,7 +171,7 @@ int pod_update(const struct update *update, struct error *error) {
     if (!pod.planned || pod_is_stopping())
         return fail(error, "UPDATE: the pod is ending, or has not begun");
     for (size_t index = 0; index < pod.count; index++)
-        if (pod.containers[index]->next || pod.containers[index]->removed)
+        if (pod.containers[index]->next)
             return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);
     if (!(wanted = generation_read(pod.plan_path, error)))
         return -1;
