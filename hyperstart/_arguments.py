@@ -7,10 +7,11 @@ import argparse
 import getpass
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hyperstart._ansible import Options
-from hyperstart._reporter import Reporter
+if TYPE_CHECKING:
+    from hyperstart._ansible import Options
+    from hyperstart._reporter import Reporter
 
 
 class Subparsers(Protocol):
@@ -34,9 +35,11 @@ def command(
     changes: bool = False,
     hosts: bool = True,
     group: str = "",
+    interactive: bool = False,
 ) -> argparse.ArgumentParser:
     """Add a command. run: called with the parsed arguments, returns the exit code. json, changes, hosts: whether it takes --json, --check and --diff,
-    --inventory and --limit. group: the command that this one is part of."""
+    --inventory and --limit. group: the command that this one is part of. interactive: -i is
+    not the inventory, it passes on standard input, as people know it of such a command."""
     lines = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
     parser = subparsers.add_parser(
         name,
@@ -51,7 +54,11 @@ def command(
     if hosts:
         where = parser.add_argument_group("hosts")
         where.add_argument(
-            "-i", "--inventory", action="append", metavar="INVENTORY", help="inventory file, or hosts with commas; as Ansible's (default: this machine)"
+            *(() if interactive else ("-i",)),
+            "--inventory",
+            action="append",
+            metavar="INVENTORY",
+            help="inventory file, or hosts with commas; as Ansible's (default: this machine)",
         )
         where.add_argument("-l", "--limit", metavar="PATTERN", help="only the hosts of the inventory that match; as Ansible's")
         where.add_argument("-K", "--ask-become-pass", action="store_true", help="ask for the password that sudo wants on the hosts; as Ansible's")
@@ -65,7 +72,7 @@ def command(
 
 def options_of(arguments: argparse.Namespace, reporter: Reporter | None = None) -> Options:
     """The API's options that the command line gives."""
-    options = Options()
+    options: Options = {}
     if arguments.inventory:
         options["inventory"] = arguments.inventory
     if arguments.limit:

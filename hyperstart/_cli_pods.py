@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper list``, ``logs``, ``exec``, ``stop``, ``start``, ``restart``, ``rm``."""
+"""``hyper list``, ``logs``, ``stop``, ``start``, ``restart``, ``rm``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from hyperstart import api
 from hyperstart._ansible import Options
-from hyperstart._arguments import Subparsers, command, options_of, pairs, words_after
+from hyperstart._arguments import Subparsers, command, options_of
 from hyperstart._output import actions_text, log_text, pods_table
 from hyperstart._reporter import Reporter
 from hyperstart.errors import OperationFailed
@@ -58,26 +58,6 @@ def add(subparsers: Subparsers) -> None:
     logs_parser.add_argument("pod", metavar="POD")
     logs_parser.add_argument("container", metavar="CONTAINER", nargs="?", help="only this one")
     logs_parser.add_argument("--tail", type=int, metavar="LINES", help="only the last lines")
-    exec_parser = command(
-        subparsers,
-        "exec",
-        exec_,
-        usage="[OPTIONS] POD [-c CONTAINER] -- COMMAND…",
-        summary="run a command in a container",
-        description="It reads standard input, unless that is a terminal, and exits with the command's exit code.",
-        examples="""
-            hyper exec web -- nginx -t
-            hyper exec shop -c redis -- redis-cli ping
-            hyper exec shop -c db -- psql < dump.sql
-        """,
-        json=False,
-    )
-    exec_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="POD -- COMMAND…")
-    exec_parser.add_argument("-c", "--container", metavar="CONTAINER", help="the container (default: the pod's first)")
-    exec_parser.add_argument("-e", "--env", action="append", default=[], metavar="NAME[=VALUE]", help="a variable; without a value it is taken from here")
-    exec_parser.add_argument("-w", "--workdir", metavar="DIRECTORY", help="the working directory")
-    exec_parser.add_argument("-u", "--user", metavar="USER[:GROUP]", help="the user, a name or a number")
-    exec_parser.add_argument("--timeout", type=int, metavar="SECONDS", help="end the command after so long")
     for name, summary, doing, operation in _CHANGES:
         parser = command(
             subparsers,
@@ -126,33 +106,6 @@ def logs(arguments: argparse.Namespace) -> int:
     else:
         print(log_text(result.lines), end="")
     return 0
-
-
-def exec_(arguments: argparse.Namespace) -> int:
-    """Run a command in a container."""
-    words = words_after(arguments)
-    rest = words[2:] if words[1:2] == ["--"] else words[1:]
-    if not words or words[0] == "--":
-        arguments.parser.error("name a pod, for example: hyper exec web -- ps")
-    if not rest:
-        arguments.parser.error(f"give a command, for example: hyper exec {words[0]} -- ps")
-    stdin = sys.stdin.buffer.read() if sys.stdin is not None and not sys.stdin.isatty() else None
-    with Reporter(sys.stderr, what="running the command") as reporter:
-        result = api.exec_pod(
-            pod=words[0],
-            command=rest,
-            container=arguments.container,
-            env=pairs(arguments.env, "--env", arguments.parser),
-            workdir=arguments.workdir,
-            user=arguments.user,
-            stdin=stdin,
-            timeout=arguments.timeout,
-            **options_of(arguments, reporter),
-        )
-    for stream, data in ((sys.stdout, result.stdout), (sys.stderr, result.stderr)):
-        stream.buffer.write(data)
-        stream.flush()
-    return result.exit_code
 
 
 def _change(doing: str, operation: Callable[[argparse.Namespace, Options], PodsResult]) -> Callable[[argparse.Namespace], int]:

@@ -5,13 +5,13 @@
 #include "limits.h"
 #include "log.h"
 #include "machine.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,12 +36,9 @@ void container_init(struct container *container, const struct container_plan *pl
 
 /* The ends of PID 1 are kept in the container, those of the process are in stdio, to be closed after the fork. */
 static int open_terminal(struct container *container, int stdio[3], struct error *error) {
-    int unlock = 0;
-    int terminal = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-    if (terminal < 0 || ioctl(terminal, TIOCSPTLCK, &unlock) < 0 || (stdio[0] = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) {
-        close(terminal);
-        return fail_errno(error, "terminal");
-    }
+    int terminal = terminal_open(&stdio[0], error);
+    if (terminal < 0)
+        return -1;
     stdio[1] = stdio[2] = stdio[0];
     return stream_open(&container->output[0], terminal, container->plan->name, "stdout") < 0 ? fail_errno(error, "terminal") : 0;
 }

@@ -24,18 +24,22 @@
 #define FRAME_OK 11
 #define FRAME_ERROR 12
 #define FRAME_SIGNAL 13
+#define FRAME_RESIZE 30
 #define FRAME_UPDATE 200
 
 #define HELLO_SIZE 16
 #define STDIN_CREDIT 65536
 
 /* EXEC */
-#define EXEC_CONTAINER 1 /* text; absent: the pod's first that is no init container */
-#define EXEC_ARGV 2      /* text + ! */
-#define EXEC_ENV 3       /* text + "NAME=value", on top of the container's own */
-#define EXEC_WORKDIR 4   /* text; absent: the container's own */
-#define EXEC_USER 5      /* text; absent: the container's own */
-#define EXEC_STDIN 6     /* flag: STDIN frames will follow */
+#define EXEC_CONTAINER 1  /* text; absent: the pod's first that is no init container */
+#define EXEC_ARGV 2       /* text + ! */
+#define EXEC_ENV 3        /* text + "NAME=value", on top of the container's own */
+#define EXEC_WORKDIR 4    /* text; absent: the container's own */
+#define EXEC_USER 5       /* text; absent: the container's own */
+#define EXEC_STDIN 6      /* flag: STDIN frames will follow */
+#define EXEC_ROWS 300     /* number of lines of the terminal that the command gets; absent: pipes */
+#define EXEC_COLUMNS 301  /* number of columns of that terminal */
+#define EXEC_DETACHED 302 /* flag: nothing is passed on; OK once the command runs, which then outlives the client */
 
 /* STATUS */
 #define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
@@ -71,6 +75,10 @@
 /* ERROR */
 #define ERROR_MESSAGE 1 /* text ! */
 #define ERROR_CODE 2    /* number: 127 when a command was not found, 126 when it cannot be executed */
+
+/* RESIZE */
+#define RESIZE_ROWS 1    /* number ! */
+#define RESIZE_COLUMNS 2 /* number ! */
 
 /* SIGNAL */
 #define SIGNAL_NUMBER 1 /* number ! */

@@ -52,7 +52,7 @@ void port_commit(struct port *port, uint8_t type, uint32_t id, size_t size) {
     port->out_end += FRAME_HEADER_SIZE + size;
 }
 
-static void send_frame(struct port *port, uint8_t type, uint32_t id, const void *payload, size_t size) {
+void port_send(struct port *port, uint8_t type, uint32_t id, const void *payload, size_t size) {
     uint8_t *space = place(port, size);
     if (!space)
         return;
@@ -64,7 +64,7 @@ static void send_frame(struct port *port, uint8_t type, uint32_t id, const void 
 void port_send_number(struct port *port, uint8_t type, uint32_t id, uint64_t number) {
     uint8_t payload[8];
     put_u64(payload, number);
-    send_frame(port, type, id, payload, sizeof payload);
+    port_send(port, type, id, payload, sizeof payload);
 }
 
 void port_send_fields(struct port *port, uint8_t type, uint32_t id, uint16_t tag, uint64_t number, uint16_t second_tag, uint64_t second) {
@@ -73,7 +73,7 @@ void port_send_fields(struct port *port, uint8_t type, uint32_t id, uint16_t tag
     write_number(&writer, tag, number);
     if (second)
         write_number(&writer, second_tag, second);
-    send_frame(port, type, id, payload, writer.size);
+    port_send(port, type, id, payload, writer.size);
 }
 
 void port_send_error(struct port *port, uint32_t id, const char *message, int code) {
@@ -82,7 +82,7 @@ void port_send_error(struct port *port, uint32_t id, const char *message, int co
     write_text(&writer, ERROR_MESSAGE, message);
     if (code)
         write_number(&writer, ERROR_CODE, (uint64_t)code);
-    send_frame(port, FRAME_ERROR, id, payload, writer.size);
+    port_send(port, FRAME_ERROR, id, payload, writer.size);
 }
 
 static void send_status(struct port *port, uint32_t id) {
@@ -113,7 +113,7 @@ static void stop(struct port *port, struct frame *frame) {
         port_send_error(port, frame->id, parsed < 0 ? error.text : "STOP: the grace period is out of range", 0);
         return;
     }
-    send_frame(port, FRAME_OK, frame->id, NULL, 0);
+    port_send(port, FRAME_OK, frame->id, NULL, 0);
     pod_stop("control", wanted.grace_period == UINT64_MAX ? -1 : (int64_t)wanted.grace_period);
 }
 
@@ -145,7 +145,7 @@ static void serve(struct port *port, struct frame *frame) {
             return;
         }
         forget_client(port);
-        send_frame(port, FRAME_HELLO, frame->id, frame->payload, frame->size);
+        port_send(port, FRAME_HELLO, frame->id, frame->payload, frame->size);
         return;
     case FRAME_STATUS:
         send_status(port, frame->id);
@@ -163,6 +163,9 @@ static void serve(struct port *port, struct frame *frame) {
         return;
     case FRAME_SIGNAL:
         session_signal(port, frame);
+        return;
+    case FRAME_RESIZE:
+        session_resize(port, frame);
         return;
     case FRAME_STOP:
         stop(port, frame);

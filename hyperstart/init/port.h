@@ -34,6 +34,7 @@ size_t port_room(const struct port *port);
 /* Sends what was put there. */
 void port_commit(struct port *port, uint8_t type, uint32_t id, size_t size);
 /* Answers, always with room. */
+void port_send(struct port *port, uint8_t type, uint32_t id, const void *payload, size_t size);
 void port_send_number(struct port *port, uint8_t type, uint32_t id, uint64_t number);
 void port_send_fields(struct port *port, uint8_t type, uint32_t id, uint16_t tag, uint64_t number, uint16_t second_tag, uint64_t second);
 void port_send_error(struct port *port, uint32_t id, const char *message, int code);

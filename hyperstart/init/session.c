@@ -4,6 +4,7 @@
 #include "control.h"
 #include "pod.h"
 #include "process.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,8 @@ struct request {
     char *container;
     struct texts argv, env;
     char *workdir, *user;
-    bool with_stdin;
+    bool with_stdin, detached;
+    uint64_t rows, columns; /* of its terminal; 0: pipes */
 };
 
 struct session {
@@ -31,7 +33,7 @@ struct session {
     struct port *port; /* NULL: abandoned, only to be reaped */
     uint32_t id;
     pid_t pid;
-    bool reaped;
+    bool reaped, detached;
     int wait_status;
     struct start_report report;
     struct source output[2];
@@ -181,8 +183,18 @@ static void report_done(struct start_report *report) {
     struct session *session = containing(report, struct session, report);
     struct error error;
     /* What went wrong is told when the process has been reaped. */
-    if (report_error(report, &error) == 0 && session->input.fd >= 0)
+    if (report_error(report, &error) || !session->port)
+        return;
+    if (session->input.fd >= 0)
         session->owed = STDIN_CREDIT;
+    if (!session->detached)
+        return;
+    /* From now on it is the container's, and one of the many that are only reaped. */
+    port_send(session->port, FRAME_OK, session->id, NULL, 0);
+    session->port->sessions--;
+    session->port = NULL;
+    if (!session->reaped)
+        drop(session);
 }
 
 bool session_reaped(pid_t pid, int wait_status) {
@@ -191,8 +203,8 @@ bool session_reaped(pid_t pid, int wait_status) {
         session = session->next;
     if (!session)
         return false;
-    report_finish(&session->report);
     session->reaped = true;
+    report_finish(&session->report);
     session->wait_status = wait_status;
     if (!session->port)
         drop(session);
@@ -201,7 +213,42 @@ bool session_reaped(pid_t pid, int wait_status) {
     return true;
 }
 
-static int open_streams(struct session *session, bool with_stdin, int stdio[3], struct error *error) {
+static int open_input(struct session *session, int fd, struct error *error) {
+    session->stdin_data = malloc(STDIN_CREDIT);
+    if (!session->stdin_data) {
+        close(fd);
+        return fail(error, "out of memory");
+    }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    session->input = (struct source){.fd = fd, .ready = input_ready};
+    return 0;
+}
+
+static int open_null(int stdio[3], struct error *error) {
+    for (int index = 0; index < 3; index++)
+        if ((stdio[index] = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+            return fail_errno(error, "/dev/null");
+    return 0;
+}
+
+static int open_terminal(struct session *session, const struct request *request, int stdio[3], struct error *error) {
+    int terminal = terminal_open(&stdio[0], error);
+    if (terminal < 0)
+        return -1;
+    session->output[0] = (struct source){.fd = terminal, .ready = stdout_ready};
+    terminal_resize(terminal, request->rows, request->columns);
+    stdio[1] = fcntl(stdio[0], F_DUPFD_CLOEXEC, 3);
+    stdio[2] = fcntl(stdio[0], F_DUPFD_CLOEXEC, 3);
+    if (stdio[1] < 0 || stdio[2] < 0 || loop_watch(&session->output[0], EPOLLIN) < 0)
+        return fail_errno(error, "terminal");
+    /* A descriptor of its own, since each is watched for one thing. */
+    int input = request->with_stdin ? fcntl(terminal, F_DUPFD_CLOEXEC, 3) : -1;
+    if (!request->with_stdin)
+        return 0;
+    return input < 0 ? fail_errno(error, "terminal") : open_input(session, input, error);
+}
+
+static int open_pipes(struct session *session, bool with_stdin, int stdio[3], struct error *error) {
     static void (*const handlers[])(struct source *, uint32_t) = {stdout_ready, stderr_ready};
     int ends[2];
     for (int stream = 0; stream < 2; stream++) {
@@ -217,13 +264,16 @@ static int open_streams(struct session *session, bool with_stdin, int stdio[3], 
         stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
         return stdio[0] < 0 ? fail_errno(error, "/dev/null") : 0;
     }
-    session->stdin_data = malloc(STDIN_CREDIT);
-    if (!session->stdin_data || pipe2(ends, O_CLOEXEC) < 0)
+    if (pipe2(ends, O_CLOEXEC) < 0)
         return fail_errno(error, "pipe");
     stdio[0] = ends[0];
-    fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    session->input = (struct source){.fd = ends[1], .ready = input_ready};
-    return 0;
+    return open_input(session, ends[1], error);
+}
+
+static int open_streams(struct session *session, const struct request *request, int stdio[3], struct error *error) {
+    if (request->detached)
+        return open_null(stdio, error);
+    return request->rows ? open_terminal(session, request, stdio, error) : open_pipes(session, request->with_stdin, stdio, error);
 }
 
 static int start(struct session *session, const struct request *request, struct error *error) {
@@ -239,8 +289,10 @@ static int start(struct session *session, const struct request *request, struct 
                             .env = &request->env,
                             .workdir = request->workdir ? request->workdir : container->plan->workdir,
                             .user = request->user ? request->user : container->plan->user,
-                            .stdio = {-1, -1, -1}};
-    int result = open_streams(session, request->with_stdin, launch.stdio, error);
+                            .stdio = {-1, -1, -1},
+                            .terminal = request->rows};
+    int result = open_streams(session, request, launch.stdio, error);
+    session->detached = request->detached;
     if (result == 0) {
         session->pid = process_start(&launch, &session->report, error);
         result = session->pid < 0 ? -1 : 0;
@@ -260,6 +312,10 @@ static int check_request(void *target, struct error *error) {
     for (size_t index = 0; index < request->env.count; index++)
         if (!strchr(request->env.items[index], '=') || request->env.items[index][0] == '=')
             return fail(error, "EXEC: the environment is not NAME=value");
+    if (request->detached && (request->rows || request->with_stdin))
+        return fail(error, "EXEC: what is detached has neither a terminal nor stdin");
+    if (!request->rows != !request->columns)
+        return fail(error, "EXEC: a terminal has rows and columns");
     return 0;
 }
 
@@ -270,6 +326,9 @@ static const struct rule rules[] = {
     {EXEC_WORKDIR, FIELD_TEXT, false, offsetof(struct request, workdir), "workdir", NULL},
     {EXEC_USER, FIELD_TEXT, false, offsetof(struct request, user), "user", NULL},
     {EXEC_STDIN, FIELD_FLAG, false, offsetof(struct request, with_stdin), "stdin", NULL},
+    {EXEC_ROWS, FIELD_NUMBER, false, offsetof(struct request, rows), "rows", NULL},
+    {EXEC_COLUMNS, FIELD_NUMBER, false, offsetof(struct request, columns), "columns", NULL},
+    {EXEC_DETACHED, FIELD_FLAG, false, offsetof(struct request, detached), "detached", NULL},
 };
 static const struct form request_form = {"EXEC", sizeof(struct request), rules, sizeof rules / sizeof *rules, true, NULL, check_request};
 
@@ -383,4 +442,27 @@ void session_signal(struct port *port, struct frame *frame) {
     }
     if (session && !session->reaped)
         kill(session->pid, (int)wanted.number);
+}
+
+struct size {
+    uint64_t rows, columns;
+};
+
+void session_resize(struct port *port, struct frame *frame) {
+    static const struct rule size_rules[] = {{RESIZE_ROWS, FIELD_NUMBER, true, offsetof(struct size, rows), "rows", NULL},
+                                             {RESIZE_COLUMNS, FIELD_NUMBER, true, offsetof(struct size, columns), "columns", NULL}};
+    static const struct form form = {"RESIZE", sizeof(struct size), size_rules, 2, true, NULL, NULL};
+    struct size wanted = {0};
+    struct arena arena = {NULL};
+    struct error error;
+    struct session *session = find(port, frame->id);
+    int parsed = form_parse(&form, frame->payload, frame->size, &wanted, &arena, &error);
+    arena_free(&arena);
+    if (parsed < 0) {
+        port_send_error(port, frame->id, error.text, 0);
+        if (session)
+            abandon(session);
+    } else if (session && session->output[0].fd >= 0) {
+        terminal_resize(session->output[0].fd, wanted.rows, wanted.columns); /* a pipe refuses it */
+    }
 }

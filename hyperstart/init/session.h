@@ -9,10 +9,11 @@
 
 #include <sys/types.h>
 
-/* A frame of the client: EXEC, STDIN, SIGNAL. */
+/* A frame of the client: EXEC, STDIN, SIGNAL, RESIZE. */
 void session_exec(struct port *port, struct frame *frame);
 void session_stdin(struct port *port, const struct frame *frame);
 void session_signal(struct port *port, struct frame *frame);
+void session_resize(struct port *port, struct frame *frame);
 
 /* The client is gone: its execs are killed. */
 void sessions_abandon(struct port *port);

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
-from hyperstart import _ansible, api, cli
+from hyperstart import _ansible, _road, api, cli
 from hyperstart._output import manifests_text
 from hyperstart.errors import HostFailure
 
@@ -54,11 +54,17 @@ class Stage:
         return _ansible.Play(tuple(_ansible.HostValues(*result) for result in self.results), tuple(self.failures), ())
 
 
+def no_road(**_options: Any) -> list[_road.Road]:
+    raise _road.NoRoad("only Ansible can reach it", where="localhost")
+
+
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     result = Stage()
     result.results = [("localhost", "pod", {"changed": True, "pods": [POD], "actions": [{"pod": "web", "action": "start", "reason": "it was stopped"}]})]
     monkeypatch.setattr(api, "run_playbook", result.run)
+    # The host is one that only Ansible can reach; test_road.py has the direct ones.
+    monkeypatch.setattr(_road, "roads", no_road)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest's own process keeps its handlers
     monkeypatch.setattr(api, "generated_name", lambda images: f"{definitions.container_name(images[0])}-x7k2b")
     return result
@@ -227,6 +233,8 @@ def test_convert_refuses_what_a_manifest_cannot_say(stage: Stage, tmp_path: Path
         ("exec web", "give a command, for example: hyper exec web -- ps"),
         ("exec -- ps", "name a pod"),
         ("exec web --nonsense -- ps", "nonsense"),
+        ("exec -d -i web -- ps", "--detach goes without --tty and --interactive"),
+        ("exec -t web -- ps", "standard input is not a terminal"),
         ("stop", "required: POD"),
         ("pull", "required: IMAGE"),
         ("convert", "required: FILE"),

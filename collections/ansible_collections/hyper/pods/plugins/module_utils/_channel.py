@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -110,6 +110,7 @@ class Channel:
         self._decoder = Decoder()
         self._received: deque[Frame] = deque()
         self._unsent = bytearray()
+        self.readable: frozenset[int] = frozenset()
 
     @property
     def backlog(self) -> int:
@@ -125,12 +126,12 @@ class Channel:
         self._unsent += encode(frame)
         self._flush()
 
-    def receive(self, deadline: Deadline, also: int | None = None) -> Frame | None:
-        """The next frame; None as soon as the descriptor ``also`` can be read. Raises GuestTimeout, GuestUnreachable."""
+    def receive(self, deadline: Deadline, also: Collection[int] = ()) -> Frame | None:
+        """The next frame; None as soon as one of the descriptors ``also`` can be read, ``readable`` then. Raises GuestTimeout, GuestUnreachable."""
         while not self._received:
-            data, ready = self._wait(deadline, also)
+            data, self.readable = self._wait(deadline, also)
             self._received.extend(self._decoder.feed(data))
-            if ready:
+            if self.readable:
                 return None
         return self._received.popleft()
 
@@ -152,7 +153,7 @@ class Channel:
             turn = deadline if last else Deadline(patience)
             try:
                 while not answer.found:
-                    answer.feed(self._wait(turn, None)[0])
+                    answer.feed(self._wait(turn, ())[0])
                 break
             except GuestTimeout:
                 if last:
@@ -163,22 +164,23 @@ class Channel:
                     self.send(hello)
         self._received.extend(self._decoder.feed(answer.rest))
 
-    def _wait(self, deadline: Deadline, also: int | None) -> tuple[bytes, bool]:
-        """What has come in the meantime: bytes of the guest, and whether ``also`` can be read. Sends what the socket takes."""
+    def _wait(self, deadline: Deadline, also: Collection[int]) -> tuple[bytes, frozenset[int]]:
+        """What has come in the meantime: bytes of the guest, and which of ``also`` can be read. Sends what the socket takes."""
         # The time is looked at even when there is always something to read: a guest that never stops talking must not hold its client.
         while not deadline.passed:
             poll = select.poll()
             poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-            if also is not None:
-                poll.register(also, select.POLLIN)
+            for descriptor in also:
+                poll.register(descriptor, select.POLLIN)
             left = deadline.left()
             ready = dict(poll.poll(None if left is None else min(left * 1000, _LONGEST_POLL)))
             events = ready.get(self._socket.fileno(), 0)
             if events & select.POLLOUT:
                 self._flush()
             data = self._read() if events & ~select.POLLOUT else b""
-            if data or also in ready:
-                return data, also in ready
+            readable = frozenset(descriptor for descriptor in also if descriptor in ready)
+            if data or readable:
+                return data, readable
         raise GuestTimeout("the guest did not answer in time", where=self._where)
 
     def _flush(self) -> None:

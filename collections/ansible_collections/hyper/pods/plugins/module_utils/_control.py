@@ -6,12 +6,13 @@ from __future__ import annotations
 import io
 import os
 import signal as signals
+import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._channel import (
@@ -65,6 +66,14 @@ class ExecResult:
     signal: int | None = None
 
 
+class Window(Protocol):
+    """A terminal's size, in lines and columns, and a descriptor that can be read when it may have changed; ``size`` takes note of that."""
+
+    def fileno(self) -> int: ...
+
+    def size(self) -> tuple[int, int]: ...
+
+
 class Control:
     """One client of a running pod, by one of its ports. Use it as a context manager; its end ends what it runs in the pod."""
 
@@ -95,6 +104,17 @@ class Control:
             os.close(lock)
             raise
         return cls(channel, str(run_dir), lock)
+
+    @classmethod
+    def over(cls, connection: socket.socket, where: str, lock: int | None = None, timeout: float = 30.0) -> Control:
+        """Greet the guest by a connection to a port that was taken elsewhere; both are this client's to close. Raises GuestUnreachable, GuestTimeout."""
+        control = cls(Channel(connection, where), where, lock)
+        try:
+            control._channel.greet(Deadline(timeout))
+        except BaseException:
+            control.close()
+            raise
+        return control
 
     def close(self) -> None:
         """Let the port go. A second call does nothing."""
@@ -158,13 +178,17 @@ class Control:
         stdin: bytes | BinaryIO | None = None,
         on_stdout: Callable[[bytes], object] | None = None,
         on_stderr: Callable[[bytes], object] | None = None,
+        window: Window | None = None,
+        detached: bool = False,
         timeout: float | None = None,
     ) -> ExecResult:
         """Run a command in a container and wait for its end.
 
         container: None is the pod's first. env: on top of the container's own. workdir, user: None is the container's own. stdin: bytes, or a
         file; a pipe, socket or terminal is read by its descriptor as data comes. on_stdout, on_stderr: are given the output as it comes;
-        without them it is collected. timeout: seconds, None: forever. Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
+        without them it is collected. window: the command gets a terminal of this size, and changes of it; all it writes is stdout then. detached:
+        return when it has been started, with code 0; it has no stdin and its output is lost. timeout: seconds, None: forever.
+        Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
         """
         pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
         payload = b"".join(
@@ -175,6 +199,8 @@ class Control:
                 _optional(tag.EXEC_WORKDIR, TEXT, workdir),
                 _optional(tag.EXEC_USER, TEXT, user),
                 field(tag.EXEC_STDIN, FLAG.encode(stdin is not None)),
+                field(tag.EXEC_DETACHED, FLAG.encode(detached)) if detached else b"",
+                *(field(number, NUMBER.encode(value)) for number, value in zip((tag.EXEC_ROWS, tag.EXEC_COLUMNS), _size(window) if window else ())),
             )
         )
         if len(payload) > tag.FRAME_MAX_PAYLOAD:
@@ -190,16 +216,26 @@ class Control:
         try:
             while True:
                 feeding = source.wanted and self._channel.backlog < tag.FRAME_MAX_PAYLOAD
-                waits = feeding and source.descriptor is not None
-                frame = None if feeding and not waits else self._channel.receive(deadline, source.descriptor if waits else None)
-                if frame is None:
+                waits = [source.descriptor] if feeding and source.descriptor is not None else []
+                if feeding and not waits:
                     self._channel.send(Frame(tag.FRAME_STDIN, request, source.read()))
+                    continue
+                frame = self._channel.receive(deadline, [*waits, *([window.fileno()] if window else [])])
+                if frame is None:
+                    if window and window.fileno() in self._channel.readable:
+                        rows, columns = _size(window)
+                        sizes = field(tag.RESIZE_ROWS, NUMBER.encode(rows)) + field(tag.RESIZE_COLUMNS, NUMBER.encode(columns))
+                        self._channel.send(Frame(tag.FRAME_RESIZE, request, sizes))
+                    if source.descriptor in self._channel.readable:
+                        self._channel.send(Frame(tag.FRAME_STDIN, request, source.read()))
                 elif frame.id != request:
                     continue
                 elif frame.type in take:
                     take[frame.type](frame.payload)
                 elif frame.type == tag.FRAME_CREDIT:
                     source.credit += NUMBER.decode(frame.payload)
+                elif frame.type == tag.FRAME_OK:
+                    return ExecResult(0)
                 elif frame.type == tag.FRAME_EXIT:
                     ends = dict(fields(frame.payload))
                     return ExecResult(
@@ -272,6 +308,12 @@ def _descriptor(file: BinaryIO) -> int | None:
         return None
     # Python may have read ahead in a regular file, so that is read by its own method; it does not block.
     return None if stat.S_ISREG(os.fstat(descriptor).st_mode) else descriptor
+
+
+def _size(window: Window) -> tuple[int, int]:
+    rows, columns = window.size()
+    # A terminal that does not know its size says 0; to the guest that would be none.
+    return rows or 24, columns or 80
 
 
 def _optional(number: int, kind: Kind, value: str | None) -> bytes:

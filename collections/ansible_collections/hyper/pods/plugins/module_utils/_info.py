@@ -15,7 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
-from ansible_collections.hyper.pods.plugins.module_utils._pod_exec import ContainerNotFound
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 
@@ -37,7 +37,7 @@ def logs(host: Host, name: str, *, container: str | None = None, tail: int | Non
     """The output of a pod's containers. Raises ContainerNotFound."""
     known = [item.name for item in _record.require(host, name).pod.all_containers]
     if container is not None and container not in known:
-        raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(known)}")
+        raise ContainerNotFound(name, container, known)
     lines = _log.joined(_log.read(host.pod_dir(name) / "log", container=container, tail=tail))
     return {
         "pod": name,

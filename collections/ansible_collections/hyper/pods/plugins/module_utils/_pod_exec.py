@@ -8,20 +8,12 @@ from dataclasses import dataclass
 
 from ansible_collections.hyper.pods.plugins.module_utils import _pod_status, _record
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecFailed, ExecResult
-from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound, PodNotRunning
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 # How long a guest that is booting, or one whose ports are all in use, is waited for.
 _CONNECT_TIMEOUT = 30.0
-
-
-class ContainerNotFound(HyperError):
-    """The pod has no container of that name."""
-
-
-class PodNotRunning(HyperError):
-    """The pod's guest is off."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +29,9 @@ def find(host: Host, name: str, container: str | None) -> Target:
     pod = _record.require(host, name).pod
     names = [item.name for item in pod.all_containers]
     if container is not None and container not in names:
-        raise ContainerNotFound(f"has no container {container}", where=f"pod {name}", remedy=f"Its containers: {', '.join(names)}")
+        raise ContainerNotFound(name, container, names)
     if supervisor(host).pid(_pod_status.unit_name(name)) is None:
-        raise PodNotRunning("is not running", where=f"pod {name}", remedy=f"Start it: hyper start {name}")
+        raise PodNotRunning(name)
     return Target(name, container or pod.containers[0].name)
 
 

@@ -10,30 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
-from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import BadName, BrokenRecord, PodNotFound
 from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL
 
+__all__ = ["NAME", "BadName", "BrokenRecord", "PodNotFound", "Record", "check_name", "names", "path", "read", "require", "write"]
+
 NAME = "pod.json"
-
-
-class PodNotFound(HyperError):
-    """No pod of that name is defined on this host."""
-
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no pod {name}", remedy=f"Pods of this host: {', '.join(known) or 'none'}")
-
-
-class BadName(HyperError):
-    """A name that no pod can have; as a path it could lead anywhere."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name!r} is not a pod's name", remedy="A name has at most 63 lower-case letters, digits and '-'; see them all: hyper list")
-
-
-class BrokenRecord(HyperError):
-    """A pod's record cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person does inside a pod that runs, by the command ``hyper``, at a real terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.pods import ROOT, PodHost, manifest
+
+pytestmark = pytest.mark.guest
+PATIENCE = 60.0
+POD = "inside"
+
+
+@pytest.fixture(scope="module")
+def environment(pods: PodHost) -> dict[str, str]:
+    arguments = pods.arguments
+    return {
+        **os.environ,
+        "HYPER_STATE_DIR": arguments["state_dir"],
+        "HYPER_RUN_DIR": arguments["run_dir"],
+        "HYPER_QEMU_USER": arguments["qemu_user"],
+        "TERM": "vt100",
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pod(pods: PodHost) -> Iterator[None]:
+    pods.pod(manifest(POD, {"name": "app"}, {"name": "user", "image": "user"}))
+    yield
+    pods.pod(POD, state="absent", grace_period=0)
+
+
+def hyper(environment: dict[str, str], *words: str, code: int = 0, stdin: bytes = b"") -> bytes:
+    done = subprocess.run([sys.executable, "-m", "hyperstart", *words], env=environment, cwd=ROOT, input=stdin, capture_output=True, timeout=PATIENCE)
+    assert done.returncode == code, (words, done)
+    return done.stdout
+
+
+class Terminal:
+    """A pseudo-terminal with the command at its other end."""
+
+    def __init__(self, environment: dict[str, str], *words: str, lines: int = 24, columns: int = 80) -> None:
+        self.master, self.slave = pty.openpty()
+        self.resize(lines, columns)
+        self.before = termios.tcgetattr(self.slave)
+        self.seen = b""
+
+        def take() -> None:
+            os.setsid()
+            fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hyperstart", *words], env=environment, cwd=ROOT, stdin=self.slave, stdout=self.slave, stderr=self.slave, preexec_fn=take
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+    def resize(self, lines: int, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def type(self, text: bytes) -> None:
+        os.write(self.master, text)
+
+    def expect(self, text: bytes) -> None:
+        """Read until the text is seen, after what was expected before."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0, (text, self.seen)
+            if select.select([self.master], [], [], left)[0]:
+                self.seen += os.read(self.master, 65536)
+        self.seen = self.seen.partition(text)[2]
+
+    def end(self) -> int:
+        """The command's code; the terminal is as it was."""
+        code = self.process.wait(PATIENCE)
+        assert termios.tcgetattr(self.slave) == self.before
+        return code
+
+
+def test_a_shell_at_a_terminal(environment: dict[str, str]) -> None:
+    with Terminal(environment, "exec", "-it", "-e", "PS1=ready> ", "-w", "/tmp", POD, "--", "sh", lines=31, columns=99) as terminal:
+        terminal.expect(b"ready> ")
+        terminal.type(b"stty size; echo $TERM$((40 + 2)); pwd\r")
+        terminal.expect(b"31 99\r\nvt10042\r\n/tmp\r\n")
+        terminal.resize(50, 132)
+        terminal.type(b"\r")
+        terminal.expect(b"ready> ")
+        terminal.type(b"stty size\r")
+        terminal.expect(b"50 132\r\n")
+        # Keys are the command's: ^C ends what runs in it, and nothing here.
+        terminal.type(b"echo a\\ b; sleep 1000\r")
+        terminal.expect(b"\na b\r\n")
+        terminal.type(b"\x03")
+        terminal.expect(b"ready> ")
+        terminal.type(b"exit 9\r")
+        assert terminal.end() == 9
+
+
+def test_a_terminal_is_as_it_was_when_the_client_is_told_to_end(environment: dict[str, str], pods: PodHost) -> None:
+    with Terminal(environment, "exec", "-it", "-c", "user", POD, "--", "sh", "-c", "id -un; tty; exec sleep 7721") as terminal:
+        terminal.expect(b"app\r\n/dev/pts/")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() == 143
+    deadline = time.monotonic() + PATIENCE
+    while "sleep 7721" in pods.shell(POD, "app", "ps -o args | grep -v grep"):
+        assert time.monotonic() < deadline
+
+
+def test_a_command_is_left_running(environment: dict[str, str], pods: PodHost) -> None:
+    assert hyper(environment, "exec", "-d", POD, "--", "sh", "-c", "echo $$ > /tmp/left; exec sleep 7722") == b""
+    deadline = time.monotonic() + PATIENCE
+    while not (pid := pods.exec(POD, "app", "cat", "/tmp/left").stdout.strip()):
+        assert time.monotonic() < deadline
+    assert "sleep 7722" in pods.shell(POD, "app", "ps -o args")
+    pods.shell(POD, "app", f"kill {int(pid)}")
+
+
+def test_it_is_quick(environment: dict[str, str]) -> None:
+    took = []
+    for _ in range(10):
+        began = time.monotonic()
+        hyper(environment, "exec", POD, "--", "true")
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.3, took
+
+
+def test_ten_megabytes_and_back(environment: dict[str, str]) -> None:
+    data = os.urandom(10_000_000)
+    assert hyper(environment, "exec", POD, "--", "cat", stdin=data) == data
