@@ -128,7 +128,7 @@ static void update(struct port *port, struct frame *frame) {
     if (result < 0)
         port_send_error(port, frame->id, error.text, 0);
     else
-        send_frame(port, FRAME_OK, frame->id, NULL, 0);
+        port_send(port, FRAME_OK, frame->id, NULL, 0);
 }
 
 static void forget_client(struct port *port) {
