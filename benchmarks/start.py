@@ -87,6 +87,7 @@ class Bench:
             record.pod,
             record.images,
             directory=directory,
+            volumes_dir=self.host.volumes_dir,
             run_dir=run_dir,
             installed=init,
             kernel=init.kernel,

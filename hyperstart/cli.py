@@ -22,6 +22,7 @@ _GROUPS = (
     "_cli_inside",
     "_cli_convert",
     "_cli_images",
+    "_cli_volumes",
     "_cli_hosts",
 )
 FAILURE, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -171,6 +171,41 @@ class ImageState:
 
 
 @dataclass(frozen=True)
+class VolumeState:
+    """A volume of a host. size: bytes; allocated: of these on the host's disk, None where it is gone or has yet to be made; pods: that are defined with it."""
+
+    host: str
+    name: str
+    size: int
+    allocated: int | None
+    mode: str
+    labels: Mapping[str, str]
+    created_at: str | None
+    pods: tuple[str, ...]
+    disk: str
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> VolumeState:
+        """From a module's result."""
+        return cls(
+            host=host,
+            name=values["name"],
+            size=values["size"],
+            allocated=values["allocated"],
+            mode=values["mode"],
+            labels=values["labels"],
+            created_at=values["createdAt"],
+            pods=tuple(values["pods"]),
+            disk=values["disk"],
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        names = {"created_at": "createdAt"}
+        return {names.get(item.name, item.name): list(value) if isinstance(value := getattr(self, item.name), tuple) else value for item in fields(self)}
+
+
+@dataclass(frozen=True)
 class Result:
     """What every operation returns: whether something was changed, what to heed, and Ansible's events."""
 
@@ -247,6 +282,14 @@ class ImageDetailsResult(Result):
     """images: in full, as the module hyper.pods.image_info returns them, each with its ``host``."""
 
     images: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class VolumesResult(Result):
+    """volumes: all of the hosts, or those that were asked for. actions: what was done, or with ``check`` would be, in words."""
+
+    volumes: tuple[VolumeState, ...]
+    actions: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,12 +30,15 @@ Of it Entrypoint, Cmd, Env, WorkingDir, User (names are resolved in the image), 
 
 def document() -> str:
     """The whole page."""
-    return _HEAD + "".join(f"\n{section}" for section in _sections()) + _TAIL
+    pod = "".join(f"\n{section}" for section in _sections(_kubernetes.FORMS, "The manifest", ""))
+    claim = "".join(f"\n{section}" for section in _sections(_kubernetes.CLAIM_FORMS, "A PersistentVolumeClaim beside it", "PersistentVolumeClaim: "))
+    return _HEAD + pod + claim + _TAIL
 
 
-def _sections() -> Iterator[str]:
-    for path, _, fields in _kubernetes.FORMS:
-        lines = [f"## {f'`{path}`' if path else 'The manifest'}", "", "| field | | |", "|---|---|---|"]
+def _sections(forms: tuple[tuple[str, str, Mapping[str, _kubernetes.Field]], ...], title: str, prefix: str) -> Iterator[str]:
+    """title: of the document itself; prefix: before the paths of its parts."""
+    for path, _, fields in forms:
+        lines = [f"## {f'{prefix}`{path}`' if path else title}", "", "| field | | |", "|---|---|---|"]
         for fate in ("honoured", "noted", "refused"):
             grouped: dict[str, list[str]] = {}
             for name, field in fields.items():

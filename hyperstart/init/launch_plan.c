@@ -62,7 +62,7 @@ static int check_file(void *target, struct error *error) {
 }
 
 static int check_volume(void *target, struct error *error) {
-    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", NULL};
+    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", [VOLUME_DISK] = "disk", [VOLUME_BLOCK] = "block", NULL};
     struct volume_plan *volume = target;
     if (!is_name(volume->name, MAX_VOLUME_NAME))
         return fail(error, "volume: \"%.80s\" is not a name", volume->name);
@@ -74,6 +74,9 @@ static int check_volume(void *target, struct error *error) {
         return fail(error, "volume %s: the group is out of range", volume->name);
     if (volume->files.count && volume->kind != VOLUME_TMPFS)
         return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
+    bool has_disk = volume->kind == VOLUME_DISK || volume->kind == VOLUME_BLOCK;
+    if (has_disk ? !volume->serial || !is_name(volume->serial, MAX_SERIAL) : volume->serial != NULL)
+        return fail(error, "volume %s: a disk has a serial, and nothing else has", volume->name);
     return 0;
 }
 
@@ -87,6 +90,13 @@ static int check_mount(void *target, struct error *error) {
         return fail(error, "mount %.80s: the subpath \"%.80s\" leaves the volume", mount->target, mount->subpath);
     if (mount->copy_up && mount->subpath[0])
         return fail(error, "mount %.80s: only a whole volume can be filled from the image", mount->target);
+    return 0;
+}
+
+static int check_device(void *target, struct error *error) {
+    struct device_plan *device = target;
+    if (device->path[0] != '/' || !device->path[strspn(device->path, "/")] || has_dot_dot(device->path))
+        return fail(error, "device: \"%.80s\" is not an absolute path below /", device->path);
     return 0;
 }
 
@@ -142,14 +152,26 @@ static int check_image(void *target, struct error *error) {
     return 0;
 }
 
+static const struct volume_plan *volume_called(const struct launch_plan *plan, const char *name) {
+    for (size_t index = 0; index < plan->volumes.count; index++)
+        if (!strcmp(plan->volumes.items[index].name, name))
+            return &plan->volumes.items[index];
+    return NULL;
+}
+
 static int link_mounts(struct launch_plan *plan, struct container_plan *container, struct error *error) {
     for (size_t index = 0; index < container->mounts.count; index++) {
         struct mount_plan *mount = &container->mounts.items[index];
-        for (size_t volume = 0; volume < plan->volumes.count; volume++)
-            if (!strcmp(plan->volumes.items[volume].name, mount->volume_name))
-                mount->volume = &plan->volumes.items[volume];
+        mount->volume = volume_called(plan, mount->volume_name);
         if (!mount->volume)
             return fail(error, "container %s: there is no volume \"%.80s\"", container->name, mount->volume_name);
+        if (mount->volume->kind == VOLUME_BLOCK)
+            return fail(error, "container %s: volume %s has no filesystem to mount", container->name, mount->volume_name);
+    }
+    for (size_t index = 0; index < container->devices.count; index++) {
+        const struct volume_plan *volume = volume_called(plan, container->devices.items[index].volume_name);
+        if (!volume || volume->kind != VOLUME_BLOCK)
+            return fail(error, "container %s: there is no block volume \"%.80s\"", container->name, container->devices.items[index].volume_name);
     }
     return 0;
 }
@@ -204,7 +226,8 @@ static const struct form file_form = FORM("file", file_plan, file_rules, NULL, c
 static const struct rule volume_rules[] = {
     RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),          RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
     RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),       RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
-    RULE(VOLUME_FILE, FIELD_FORMS, false, volume_plan, files, &file_form),
+    RULE(VOLUME_FILE, FIELD_FORMS, false, volume_plan, files, &file_form), RULE(VOLUME_SERIAL, FIELD_TEXT, false, volume_plan, serial, NULL),
+    RULE(VOLUME_REGROUP, FIELD_FLAG, false, volume_plan, regroup, NULL),
 };
 static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
 
@@ -214,6 +237,12 @@ static const struct rule mount_rules[] = {
     RULE(MOUNT_COPY_UP, FIELD_FLAG, false, mount_plan, copy_up, NULL),
 };
 static const struct form mount_form = FORM("mount", mount_plan, mount_rules, default_mount, check_mount);
+
+static const struct rule device_rules[] = {
+    RULE(DEVICE_VOLUME, FIELD_TEXT, true, device_plan, volume_name, NULL),
+    RULE(DEVICE_PATH, FIELD_TEXT, true, device_plan, path, NULL),
+};
+static const struct form device_form = FORM("device", device_plan, device_rules, NULL, check_device);
 
 static const struct rule container_rules[] = {
     RULE(CONTAINER_NAME, FIELD_TEXT, true, container_plan, name, NULL),
@@ -245,6 +274,7 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_CPU_QUOTA, FIELD_NUMBER, false, container_plan, cpu_quota, NULL),
     RULE(CONTAINER_CPU_WEIGHT, FIELD_NUMBER, false, container_plan, cpu_weight, NULL),
     RULE(CONTAINER_MEMORY_LIMIT, FIELD_NUMBER, false, container_plan, memory_limit, NULL),
+    RULE(CONTAINER_DEVICE, FIELD_FORMS, false, container_plan, devices, &device_form),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

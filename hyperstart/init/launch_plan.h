@@ -22,13 +22,15 @@ struct image_plan {
     uint64_t offset, size; /* bytes */
 };
 
-enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS };
+enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS, VOLUME_DISK, VOLUME_BLOCK };
 
 struct volume_plan {
     char *name, *kind_text;
     enum volume_kind kind;
     uint64_t size;  /* 0: the kernel's default */
     uint64_t group; /* 0: none */
+    char *serial;   /* NULL: no disk of its own */
+    bool regroup;
     struct {
         struct file_plan *items;
         size_t count;
@@ -39,6 +41,10 @@ struct mount_plan {
     char *volume_name, *target, *subpath;
     bool readonly, copy_up;
     const struct volume_plan *volume;
+};
+
+struct device_plan {
+    char *volume_name, *path;
 };
 
 enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
@@ -56,6 +62,10 @@ struct container_plan {
         struct mount_plan *items;
         size_t count;
     } mounts;
+    struct {
+        struct device_plan *items;
+        size_t count;
+    } devices;
     struct numbers capabilities;
     bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
     bool init;

@@ -6,6 +6,7 @@
 #include "modules.h"
 #include "syscalls.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -122,7 +123,7 @@ int machine_prepare(struct error *error) {
     } else if (prepare_test(error) < 0) {
         return -1;
     }
-    static const char *const directories[] = {"images", "scratch", "tmpfs", "etc", "skeleton", "root"};
+    static const char *const directories[] = {"images", "scratch", "tmpfs", "disks", "devices", "etc", "skeleton", "root"};
     for (size_t index = 0; index < COUNT(directories); index++)
         if (directories_make(state_path("%s", directories[index]), 0755) < 0)
             return fail_errno(error, "making %s", state_path("%s", directories[index]));
@@ -187,16 +188,24 @@ static void kill_everything(void) {
     }
 }
 
+/* One that something still keeps is at least whole. */
+static void let_go(const char *mounted) {
+    if (umount2(mounted, 0) < 0)
+        mount(NULL, mounted, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+}
+
 void machine_power_off(int exit_code) {
     if (!machine.test || getpid() == 1)
         kill_everything();
     /* The end of its namespaces unmounts what a test has mounted; writing back all disks of its machine is none of its business. */
     if (machine.test)
         exit(exit_code);
-    const char *scratch = state_path("scratch");
     sync();
-    if (umount2(scratch, 0) < 0)
-        mount(NULL, scratch, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+    let_go(state_path("scratch"));
+    DIR *disks = opendir(state_path("disks"));
+    for (struct dirent *entry; disks && (entry = readdir(disks));)
+        if (entry->d_name[0] != '.')
+            let_go(state_path("disks/%s", entry->d_name));
     sync();
     reboot(RB_POWER_OFF);
     /* A machine that cannot be switched off is stopped. */

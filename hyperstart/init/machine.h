@@ -12,7 +12,7 @@ struct machine {
     bool test;
     bool cgroups;
     struct rlimit files; /* how many a container's process may have open, as it starts */
-    const char *state;   /* an absolute path: images/ scratch/ tmpfs/ etc/ skeleton/ root/ */
+    const char *state;   /* an absolute path: images/ scratch/ tmpfs/ disks/ devices/ etc/ skeleton/ root/ */
 };
 extern struct machine machine;
 

@@ -52,11 +52,13 @@
 #define INTERFACE_MTU 4     /* number; absent: the device's own */
 
 /* volume */
-#define VOLUME_NAME 1   /* text ! */
-#define VOLUME_KIND 2   /* text ! "scratch" or "tmpfs" */
-#define VOLUME_SIZE 3   /* number of bytes, tmpfs only; absent: the kernel's default */
-#define VOLUME_GROUP 10 /* number: the group that the volume belongs to, and new files in it */
-#define VOLUME_FILE 11  /* fields + of a tmpfs: what it holds from the start */
+#define VOLUME_NAME 1      /* text ! */
+#define VOLUME_KIND 2      /* text ! "scratch", "tmpfs", "disk" (with a filesystem) or "block" (a disk without) */
+#define VOLUME_SIZE 3      /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_GROUP 10    /* number: the group that the volume belongs to, and new files in it */
+#define VOLUME_FILE 11     /* fields + of a tmpfs: what it holds from the start */
+#define VOLUME_SERIAL 220  /* text: which disk; disk and block only */
+#define VOLUME_REGROUP 221 /* flag, disk: all files are given to the group at each start, not only where the volume has another */
 
 /* file */
 #define FILE_PATH 1 /* text ! a relative path */
@@ -93,6 +95,11 @@
 #define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
 #define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
 #define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
+#define CONTAINER_DEVICE 220           /* fields + */
+
+/* device */
+#define DEVICE_VOLUME 1 /* text ! of kind "block" */
+#define DEVICE_PATH 2   /* text ! an absolute path in the container */
 
 /* probe */
 #define PROBE_ACTION 1            /* fields ! not "sleep" */

@@ -9,6 +9,7 @@
 #include "network.h"
 #include "scratch.h"
 #include "sysctl.h"
+#include "volume_disks.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -105,7 +106,10 @@ static int prepare_network(struct error *error) {
 static int prepare_storage(struct error *error) {
     if (storage_ready)
         return 0;
+    const char *missing = volume_disk_missing(&pod.plan);
     const char *disk = disk_path(SERIAL_SCRATCH), *target = state_path("scratch");
+    if (missing)
+        return fail(error, "waiting for the disk %s", missing), 1;
     if (pod.plan.scratch && !machine.test) {
         if (!disk)
             return fail(error, "waiting for the disk %s", SERIAL_SCRATCH), 1;

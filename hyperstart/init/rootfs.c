@@ -6,6 +6,7 @@
 #include "machine.h"
 #include "scratch.h"
 #include "syscalls.h"
+#include "volume_disks.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -190,7 +191,7 @@ int rootfs_enter(const struct container_plan *container, const struct launch_pla
     CLOSING root = open(state_path("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return fail_errno(error, "opening the root");
-    if (mount_kernel(container, root, error) < 0 || mount_dev(root, error) < 0)
+    if (mount_kernel(container, root, error) < 0 || mount_dev(root, error) < 0 || volume_devices_mount(container, plan, root, error) < 0)
         return -1;
     for (size_t index = 0; index < container->mounts.count; index++)
         if (volume_mount(&container->mounts.items[index], root, error) < 0)

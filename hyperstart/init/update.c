@@ -52,6 +52,10 @@ static int check_names(const struct texts *names, const struct launch_plan *plan
     return 0;
 }
 
+static bool same_disk(const struct volume_plan *former, const struct volume_plan *volume) {
+    return former->serial && volume->serial ? !strcmp(former->serial, volume->serial) : former->serial == volume->serial;
+}
+
 /* What only a new guest can be given. */
 static int check(const struct update *update, const struct generation *wanted, struct error *error) {
     const struct launch_plan *plan = &wanted->plan;
@@ -75,7 +79,7 @@ static int check(const struct update *update, const struct generation *wanted, s
         return fail(error, "UPDATE: an init container is missing");
     for (size_t index = 0; index < plan->volumes.count; index++) {
         const struct volume_plan *volume = &plan->volumes.items[index], *former = plan_volume(&pod.plan, volume->name);
-        if (former && (former->kind != volume->kind || former->size != volume->size || former->group != volume->group))
+        if (former && (former->kind != volume->kind || former->size != volume->size || former->group != volume->group || !same_disk(former, volume)))
             return fail(error, "UPDATE: volume %s would be another", volume->name);
     }
     return check_names(&update->replaced, plan, error) < 0 ? -1 : check_names(&update->retuned, plan, error);

@@ -5,7 +5,9 @@
 #include "files.h"
 #include "machine.h"
 #include "syscalls.h"
+#include "volume_disks.h"
 #include "volume_files.h"
+#include "volume_group.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,12 +21,23 @@
 
 /* The volume's directory is never a mount point itself, so that a filled copy can be renamed over it. */
 static const char *parent_path(const struct volume_plan *volume) {
-    return volume->kind == VOLUME_TMPFS ? state_path("tmpfs/%s", volume->name) : state_path("scratch/volumes");
+    switch (volume->kind) {
+    case VOLUME_TMPFS:
+        return state_path("tmpfs/%s", volume->name);
+    case VOLUME_DISK:
+        return state_path("disks/%s", volume->name);
+    default:
+        return state_path("scratch/volumes");
+    }
 }
 
-static const char *entry_name(const struct volume_plan *volume) { return volume->kind == VOLUME_TMPFS ? "volume" : volume->name; }
+static const char *entry_name(const struct volume_plan *volume) { return volume->kind == VOLUME_SCRATCH ? volume->name : "volume"; }
 
 int volume_prepare(const struct volume_plan *volume, struct error *error) {
+    if (volume_has_disk(volume) && volume_disk_prepare(volume, error) < 0)
+        return -1;
+    if (volume->kind == VOLUME_BLOCK)
+        return 0;
     const char *parent = parent_path(volume);
     char options[64] = "mode=755";
     if (directories_make(parent, 0755) < 0)
@@ -41,9 +54,8 @@ int volume_prepare(const struct volume_plan *volume, struct error *error) {
     } else if (fchmodat(directory, entry_name(volume), 0777, 0) < 0) {
         return fail_errno(error, "volume %s", volume->name);
     }
-    if (volume->group &&
-        (fchownat(directory, entry_name(volume), (uid_t)-1, (gid_t)volume->group, 0) < 0 || fchmodat(directory, entry_name(volume), S_ISGID | 0777, 0) < 0))
-        return fail_errno(error, "volume %s", volume->name);
+    if (volume->group && volume_group_set(volume, directory, entry_name(volume), error) < 0)
+        return -1;
     char root[PATH_MAX];
     snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
     return volume_files_write(volume, root, error);
@@ -64,8 +76,9 @@ int volume_change(const struct volume_plan *former, const struct volume_plan *vo
 
 void volume_forget(const struct volume_plan *volume) {
     /* Who is still ending keeps its view of it. One on the scratch disk goes with the next tidying. */
-    if (volume->kind == VOLUME_TMPFS)
+    if (volume->kind == VOLUME_TMPFS || volume->kind == VOLUME_DISK)
         umount2(parent_path(volume), MNT_DETACH);
+    volume_disk_forget(volume);
 }
 
 static bool is_empty(int directory) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/* A volume is a directory that containers mount parts of: scratch/volumes/NAME, or tmpfs/NAME/volume. */
+/* A volume is a directory that containers mount parts of: scratch/volumes/NAME, tmpfs/NAME/volume, or disks/NAME/volume. */
 #ifndef VOLUMES_H
 #define VOLUMES_H
 

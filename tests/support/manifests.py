@@ -69,6 +69,8 @@ FULL: dict[str, Any] = {
             {"name": "map", "configMap": {"name": "settings", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b/c", "mode": 0o444}]}},
             {"name": "keys", "secret": {"secretName": "keys", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b"}]}},
             {"name": "self", "downwardAPI": {"defaultMode": 0o444, "items": [{"path": "labels", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
+            {"name": "raw", "persistentVolumeClaim": {"claimName": "raw"}},
             {"name": "mixed", "projected": {"defaultMode": 0o400, "sources": [{"secret": {"name": "keys", "optional": True}}]}},
         ],
         "containers": [
@@ -91,7 +93,8 @@ FULL: dict[str, Any] = {
                     {"secretRef": {"name": "keys", "optional": True}},
                 ],
                 "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
-                "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}, {"name": "kept", "mountPath": "/kept"}],
+                "volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}],
                 "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
                 "stdin": True,
                 "stdinOnce": False,
@@ -166,6 +169,8 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "spec.volumes[].configMap.items[]": {"key": "a", "path": "b"},
     "spec.volumes[].secret": {"secretName": "a"},
     "spec.volumes[].downwardAPI.items[]": {"path": "a"},
+    "spec.volumes[].persistentVolumeClaim": {"claimName": "a"},
+    "spec.containers[].volumeDevices[]": {"name": "data", "devicePath": "/dev/xvda"},
 }
 
 
@@ -174,7 +179,7 @@ def placed(path: str, name: str, value: object) -> dict[str, Any]:
     manifest: Any = copy.deepcopy(_MINIMAL)
     node = manifest
     walked = ""
-    if path.endswith("volumeMounts[]"):
+    if path.endswith(("volumeMounts[]", "volumeDevices[]")):
         manifest["spec"]["volumes"] = [{"name": "data", "emptyDir": {}}]
     for part in path.split(".") if path else ():
         walked = f"{walked}.{part}".lstrip(".")

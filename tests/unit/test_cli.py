@@ -265,6 +265,15 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("pull nginx redis:7", "pull_image.yml", {"image_names": ["nginx", "redis:7"], "image_pull": "always"}),
         ("pull --pull missing --source oci:/a web", "pull_image.yml", {"image_names": ["web"], "image_pull": "missing", "image_source": "oci:/a"}),
         ("info", "host_info.yml", {}),
+        ("volume ls", "list_volumes.yml", {}),
+        ("volume create a b", "create_volume.yml", {"volume_names": ["a", "b"]}),
+        (
+            "volume create a --size 2G --block --label app=shop",
+            "create_volume.yml",
+            {"volume_names": ["a"], "volume_size": "2G", "volume_mode": "Block", "volume_labels": {"app": "shop"}},
+        ),
+        ("volume rm a b --check", "remove_volume.yml", {"volume_names": ["a", "b"]}),
+        ("volume prune --label app=shop", "prune_volumes.yml", {"volume_labels": {"app": "shop"}}),
         ("prepare -e a=b", "prepare_host.yml", {"a": "b"}),
         ("rmi nginx redis", "remove_image.yml", {"image_names": ["nginx", "redis"]}),
         ("rmi --force nginx", "remove_image.yml", {"image_names": ["nginx"], "image_force": True}),
@@ -414,6 +423,19 @@ def test_images_and_info_read_well(stage: Stage, capsys: pytest.CaptureFixture[s
     assert "not installed (run: hyper prepare)" in out
 
 
+def test_volumes_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    volume = {"name": "a", "size": 2**30, "allocated": 2**20, "mode": "Filesystem", "labels": {}, "createdAt": None, "pods": ["x", "y"], "disk": "/d"}
+    stage.results = [("localhost", "volume", {"volumes": [volume], "actions": ["create a: there is no volume a"]})]
+    assert hyper("volume ls") == 0
+    assert capsys.readouterr().out == "VOLUME  SIZE     ON DISK  MODE        PODS  AGE\na       1.0 GiB  1.0 MiB  Filesystem  x, y  -\n"
+    assert hyper("volume inspect a --json") == 0
+    assert json.loads(capsys.readouterr().out) == [{**volume, "host": "localhost"}]
+    assert hyper("volume inspect a b") == 2
+    assert "there is no volume b" in capsys.readouterr().err
+    assert hyper("volume rm a") == 0
+    assert capsys.readouterr().out == "create a: there is no volume a\n"
+
+
 FINDINGS = [
     {"level": "ok", "subject": "QEMU", "message": "7.2", "remedy": ""},
     {"level": "warning", "subject": "acceleration", "message": "emulated", "remedy": "Turn it on"},
@@ -538,6 +560,8 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
         "df",
         "doctor",
         "prune",
+        "volume",
+        "volume create",
     ],
 )
 def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
 
 import hyperstart
 from hyperstart import cli
@@ -77,7 +77,13 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize("block", list(blocks("yaml")))
 def test_yaml(block: str) -> None:
-    for task in yaml.safe_load(block):
+    documents = list(yaml.safe_load_all(block))
+    if isinstance(documents[0], dict):
+        pods, objects = _manifest_objects.split(documents)
+        for pod in pods:
+            _manifest.parse(pod, objects)
+        return
+    for task in documents[0]:
         check_task(task)
 
 

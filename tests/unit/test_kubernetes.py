@@ -15,7 +15,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import referencing
-from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import FORMS, Field
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import CLAIM_FORMS, FORMS, Field
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
 
@@ -33,7 +33,7 @@ def schema() -> Mapping[str, Any]:
     return {name.rpartition(".")[2]: definition for name, definition in definitions.items() if ".core.v1." in name or name.endswith(".meta.v1.ObjectMeta")}
 
 
-@pytest.mark.parametrize(("path", "kind", "fields"), [pytest.param(*form, id=form[0] or "root") for form in FORMS if form[1]])
+@pytest.mark.parametrize(("path", "kind", "fields"), [pytest.param(*form, id=f"{form[1]} {form[0]}") for form in (*FORMS, *CLAIM_FORMS) if form[1]])
 def test_the_table_names_every_field_of_the_api(path: str, kind: str, fields: Mapping[str, Field]) -> None:
     assert set(fields) == set(schema()[kind]["properties"]), path
 

@@ -49,6 +49,10 @@ class Host:
     def guest_dir(self, name: str) -> Path:
         return self.state_dir / "guests" / name
 
+    @property
+    def volumes_dir(self) -> Path:
+        return self.state_dir / "volumes"
+
     def pod_run_dir(self, name: str) -> Path:
         return self.run_dir / "pods" / name
 

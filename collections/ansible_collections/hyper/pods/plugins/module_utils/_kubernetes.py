@@ -181,7 +181,7 @@ CONTAINER: Mapping[str, Field] = {
     "restartPolicyRules": _refused("use `restartPolicy`"),
     "terminationMessagePath": _refused("nobody would read it"),
     "terminationMessagePolicy": _refused("nobody would read it"),
-    "volumeDevices": _refused("there is no claim for a block device"),
+    "volumeDevices": _honoured("claims whose `volumeMode` is `Block`"),
 }
 
 PROBE: Mapping[str, Field] = {
@@ -239,7 +239,10 @@ POD_SECURITY: Mapping[str, Field] = {
     "supplementalGroups": _honoured("of every container's processes"),
     "supplementalGroupsPolicy": _honoured("`Merge`"),
     "fsGroup": _honoured("a group of every container's processes, and the owner of the pod's volumes, whose new files inherit it"),
-    "fsGroupChangePolicy": _honoured("either: a volume belongs to the group from its first moment"),
+    "fsGroupChangePolicy": _honoured(
+        "`Always` gives all files of a claim's volume to the group at each start, `OnRootMismatch` only where the volume has another; the pod's own volumes"
+        " belong to it from their first moment"
+    ),
     "sysctls": _honoured("any: the kernel is the pod's own"),
     "seccompProfile": _honoured("`type: Unconfined`"),
     "appArmorProfile": _refused(_NO_MODULE),
@@ -339,6 +342,7 @@ VOLUME: Mapping[str, Field] = {
     "downwardAPI": _honoured("fields of the pod as files"),
     "projected": _honoured("several of these in one volume"),
     "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
+    "persistentVolumeClaim": _honoured("a volume of the host, which outlives the pod"),
     **{
         name: _refused(_NO_STORAGE)
         for name in (
@@ -368,7 +372,6 @@ VOLUME: Mapping[str, Field] = {
     "gitRepo": _refused("clone in a container instead"),
     "hostPath": _refused("a guest does not see the host's files"),
     "image": _refused("only containers have images"),
-    "persistentVolumeClaim": _refused("nothing would bind it"),
 }
 
 _MODE = "permission bits, 0644 unless given; with `fsGroup` the group may read"
@@ -405,6 +408,46 @@ PROJECTION: Mapping[str, Field] = {
 EMPTY_DIR: Mapping[str, Field] = {
     "medium": _honoured("empty, or `Memory`"),
     "sizeLimit": _honoured("with `medium: Memory`; half of the guest's memory unless given"),
+}
+
+VOLUME_DEVICE: Mapping[str, Field] = {
+    "name": _honoured("a volume of the pod, of a claim"),
+    "devicePath": _honoured("an absolute path; the device is also `/dev/hyper/NAME`"),
+}
+
+CLAIM_SOURCE: Mapping[str, Field] = {
+    "claimName": _honoured("of a PersistentVolumeClaim that stands beside the pod, or of a volume that the host has; one pod at a time holds it"),
+    "readOnly": _honoured("its mounts are read-only, its device as well where the volume has no filesystem"),
+}
+
+CLAIM: Mapping[str, Field] = {
+    "apiVersion": _honoured("`v1`"),
+    "kind": _honoured("`PersistentVolumeClaim`"),
+    "metadata": _honoured("`name` is the volume's; labels are kept with it"),
+    "spec": _honoured("see below"),
+    "status": _honoured("ignored: a cluster's record"),
+}
+
+_UNCLONED = "a volume begins empty; fill it in an init container"
+
+CLAIM_SPEC: Mapping[str, Field] = {
+    "accessModes": _honoured("`ReadWriteOnce`, `ReadWriteOncePod`: one pod at a time holds it; others are refused"),
+    "resources": _honoured("see below"),
+    "volumeMode": _honoured("`Filesystem`, which is ext4, or `Block`"),
+    "selector": _refused("a claim's volume has its name"),
+    "storageClassName": _noted("a host has one kind of storage", str),
+    "volumeAttributesClassName": _noted("a host has one kind of storage", str),
+    "volumeName": _refused("a claim's volume has its name"),
+    "dataSource": _refused(_UNCLONED),
+    "dataSourceRef": _refused(_UNCLONED),
+}
+
+CLAIM_RESOURCES: Mapping[str, Field] = {"requests": _honoured("see below"), "limits": _refused("a volume has the size that is requested")}
+
+CLAIM_REQUESTS: Mapping[str, Field] = {
+    "storage": _honoured(
+        "the size, 10Gi unless given. A larger one than before grows the volume, and its filesystem at the pod's next start; a smaller is refused"
+    )
 }
 
 RESOURCES: Mapping[str, Field] = {
@@ -471,6 +514,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.containers[].envFrom[].configMapRef", "ConfigMapEnvSource", ENV_FROM_REFERENCE),
     ("spec.containers[].envFrom[].secretRef", "SecretEnvSource", ENV_FROM_REFERENCE),
     ("spec.containers[].volumeMounts[]", "VolumeMount", VOLUME_MOUNT),
+    ("spec.containers[].volumeDevices[]", "VolumeDevice", VOLUME_DEVICE),
     ("spec.volumes[]", "Volume", VOLUME),
     ("spec.volumes[].emptyDir", "EmptyDirVolumeSource", EMPTY_DIR),
     ("spec.volumes[].configMap", "ConfigMapVolumeSource", CONFIG_MAP_VOLUME),
@@ -480,4 +524,13 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.volumes[].downwardAPI.items[]", "DownwardAPIVolumeFile", DOWNWARD_FILE),
     ("spec.volumes[].projected", "ProjectedVolumeSource", PROJECTED),
     ("spec.volumes[].projected.sources[]", "VolumeProjection", PROJECTION),
+    ("spec.volumes[].persistentVolumeClaim", "PersistentVolumeClaimVolumeSource", CLAIM_SOURCE),
+)
+
+# The same of a document that stands beside Pods.
+CLAIM_FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
+    ("", "PersistentVolumeClaim", CLAIM),
+    ("spec", "PersistentVolumeClaimSpec", CLAIM_SPEC),
+    ("spec.resources", "VolumeResourceRequirements", CLAIM_RESOURCES),
+    ("spec.resources.requests", "", CLAIM_REQUESTS),
 )

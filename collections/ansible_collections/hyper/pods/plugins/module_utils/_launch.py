@@ -47,16 +47,27 @@ class File:
 
 @dataclass(frozen=True)
 class Volume:
-    """A directory that containers share. scratch: on the scratch disk; tmpfs: in memory, size in bytes (None: half of it).
+    """What containers share. scratch: a directory on the scratch disk; tmpfs: in memory, size in bytes (None: half of it); disk: the
+    filesystem of a disk of its own, known by its serial; block: such a disk without one.
 
-    group: its owner, which new files inherit.
+    group: its owner, which new files inherit. regroup: so do all files of a disk, at each start.
     """
 
     name: str
-    kind: Literal["scratch", "tmpfs"]
+    kind: Literal["scratch", "tmpfs", "disk", "block"]
     size: int | None = None
     group: int | None = None
     files: tuple[File, ...] = ()
+    serial: str = ""
+    regroup: bool = False
+
+
+@dataclass(frozen=True)
+class Device:
+    """A block volume in a container. path: absolute."""
+
+    volume: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,7 @@ class Container:
     cpu_quota: int | None = None
     cpu_weight: int | None = None
     memory_limit: int | None = None
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,13 @@ _VOLUME = Record(
     Part(tag.VOLUME_SIZE, "size", NUMBER),
     Part(tag.VOLUME_GROUP, "group", NUMBER),
     Part(tag.VOLUME_FILE, "files", _FILE.kind, many=True),
+    Part(tag.VOLUME_SERIAL, "serial", TEXT),
+    Part(tag.VOLUME_REGROUP, "regroup", FLAG),
+)
+_DEVICE = Record(
+    Device,
+    Part(tag.DEVICE_VOLUME, "volume", TEXT),
+    Part(tag.DEVICE_PATH, "path", TEXT),
 )
 _MOUNT = Record(
     Mount,
@@ -200,6 +219,7 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_CPU_QUOTA, "cpu_quota", NUMBER),
     Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
     Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
+    Part(tag.CONTAINER_DEVICE, "devices", _DEVICE.kind, many=True),
 )
 _IMAGE = Record(
     Image,

@@ -14,13 +14,12 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
@@ -46,7 +45,7 @@ class Pod:
     hostname: str = ""
     cpus: int = 1
     memory_mib: int = DEFAULT_MEMORY_MIB
-    volumes: tuple[EmptyDir | FileVolume, ...] = ()
+    volumes: tuple[PodVolume, ...] = ()
     security: PodSecurity = field(default_factory=PodSecurity)
     init_containers: tuple[Container, ...] = ()
     active_deadline: int | None = None
@@ -64,6 +63,11 @@ class Pod:
         """Where each of all_containers stands in the manifest."""
         lists = (("initContainers", self.init_containers), ("containers", self.containers))
         return tuple(f"spec.{name}[{index}]" for name, items in lists for index in range(len(items)))
+
+    @property
+    def claims(self) -> tuple[ClaimVolume, ...]:
+        """The volumes of the host that it uses."""
+        return tuple(volume for volume in self.volumes if isinstance(volume, ClaimVolume))
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
@@ -146,6 +150,8 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
+    uses = [(path, container.mounts, container.devices) for path, container in zip(pod.paths, pod.all_containers)]
+    pod = replace(pod, volumes=_manifest_volumes.with_modes(spec, pod.volumes, uses))
     return replace(pod, noted=tuple(root.noted), uses=tuple(sorted(sources.used)))
 
 
@@ -210,9 +216,11 @@ def document(pod: Pod) -> dict[str, Any]:
     }
 
 
-def _volume_document(volume: EmptyDir | FileVolume) -> str:
+def _volume_document(volume: PodVolume) -> str:
     if isinstance(volume, EmptyDir):
         return f"{volume.name}: {'memory' if volume.memory else 'disk'}"
+    if isinstance(volume, ClaimVolume):
+        return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
     return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"
 
 
@@ -234,6 +242,8 @@ def _container_document(container: Container) -> dict[str, Any]:
         entry["volumeMounts"] = [
             f"{mount.name}:{mount.mount_path}{'/' + mount.sub_path if mount.sub_path else ''}{':ro' if mount.read_only else ''}" for mount in container.mounts
         ]
+    if container.devices:
+        entry["volumeDevices"] = [f"{device.name}:{device.path}" for device in container.devices]
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
     if security := said(container.security):
         entry["securityContext"] = security

@@ -14,7 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, Security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import VolumeMount, mount
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import VolumeDevice, VolumeMount, mount, volume_device
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -53,6 +53,7 @@ class Container:
     env: tuple[Variable, ...] = ()
     ports: tuple[Port, ...] = ()
     mounts: tuple[VolumeMount, ...] = ()
+    devices: tuple[VolumeDevice, ...] = ()
     security: Security = field(default_factory=Security)
     resources: Resources = field(default_factory=Resources)
     stdin: bool = False
@@ -92,6 +93,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         env=environment(node, sources, held),
         ports=ports,
         mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
+        devices=tuple(volume_device(item, volumes) for item in node.nodes("volumeDevices")),
         security=_manifest_security.security(node, security),
         resources=held,
         stdin=bool(node.boolean("stdin")),
@@ -105,6 +107,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])
+    unique(node, "volumeDevices", [entry.path for entry in made.devices])
     for name in ("command", "args"):
         for index, word in enumerate(getattr(made, name) or ()):
             if "\x00" in word:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ConfigMaps and Secrets: documents that stand beside a Pod and that it takes values from.
+"""Documents that stand beside a Pod: ConfigMaps and Secrets, from which it takes values, and PersistentVolumeClaims.
 
-They are nothing of their own on a host: each pod keeps what it uses.
+The former are nothing of their own on a host: each pod keeps what it uses. A claim is a volume of the host.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
-KINDS = ("ConfigMap", "Secret")
+KINDS = ("ConfigMap", "Secret", _manifest_claims.KIND)
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Object:
-    """A ConfigMap or a Secret. document: as the user gave it."""
+    """A ConfigMap or a Secret, or a claim, which holds no data. document: as the user gave it."""
 
     kind: str
     name: str
     data: Mapping[str, bytes] = field(repr=False)
     document: object = field(repr=False, compare=False)
+    claim: _manifest_claims.Claim | None = None
 
 
 Objects = Mapping[tuple[str, str], Object]
@@ -77,9 +78,12 @@ def split(documents: Iterable[object]) -> tuple[list[object], dict[tuple[str, st
 
 
 def parse(document: object) -> Object:
-    """Read a ConfigMap or a Secret. Raises InvalidManifest; a value is never part of the message."""
+    """Read one of KINDS. Raises InvalidManifest; a value of a Secret is never part of the message."""
     root = Node(document, "")
     kind = root.choice("kind", KINDS, "")
+    if kind == _manifest_claims.KIND:
+        claim = _manifest_claims.claim(root)
+        return Object(kind, claim.name, {}, document, claim)
     if root.required_string("apiVersion") != "v1":
         raise root.fail("apiVersion", "must be v1")
     metadata = root.node("metadata")
@@ -108,6 +112,11 @@ def parse(document: object) -> Object:
             raise InvalidManifest(f"{key!r} is not a key: letters, digits, '-', '_' and '.'", where=root.at(plain))
     root.done()
     return Object(kind, name, data, document)
+
+
+def claims(objects: Objects) -> dict[str, _manifest_claims.Claim]:
+    """The claims among the objects, by name."""
+    return {name: item.claim for (_, name), item in objects.items() if item.claim is not None}
 
 
 def digest(value: bytes | str) -> str:

@@ -22,13 +22,17 @@ _CAPABILITIES = (
 
 @dataclass(frozen=True)
 class PodSecurity:
-    """What holds for the whole pod. run_as_*: for the containers that say nothing else. sysctls: (name, value)."""
+    """What holds for the whole pod. run_as_*: for the containers that say nothing else. sysctls: (name, value).
+
+    regroup: volumes that outlive the pod are given to fs_group anew at each start.
+    """
 
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_non_root: bool | None = None
     groups: tuple[int, ...] = ()
     fs_group: int | None = None
+    regroup: bool = True
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
@@ -69,8 +73,6 @@ def pod_security(spec: Node) -> PodSecurity:
     node = spec.node("securityContext")
     if node is None:
         return PodSecurity()
-    # A volume that is made for the pod has the right owner from the start, whatever the policy.
-    node.choice("fsGroupChangePolicy", ("OnRootMismatch", "Always"), "Always")
     node.choice("supplementalGroupsPolicy", ("Merge",), "Merge")
     _seccomp(node)
     made = PodSecurity(
@@ -79,6 +81,7 @@ def pod_security(spec: Node) -> PodSecurity:
         run_as_non_root=node.boolean("runAsNonRoot"),
         groups=node.integers("supplementalGroups", 0, MAX_ID),
         fs_group=node.integer("fsGroup", 0, MAX_ID),
+        regroup=node.choice("fsGroupChangePolicy", ("OnRootMismatch", "Always"), "Always") == "Always",
         sysctls=tuple(_sysctl(item) for item in node.nodes("sysctls")),
     )
     node.done(_kubernetes.POD_SECURITY)

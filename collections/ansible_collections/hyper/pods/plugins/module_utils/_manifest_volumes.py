@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Union
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims, _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume, file_volume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, amount
@@ -22,6 +24,27 @@ class EmptyDir:
 
 
 @dataclass(frozen=True)
+class ClaimVolume:
+    """A volume of the host, called ``claim``. block: containers use its device, for it has no filesystem."""
+
+    name: str
+    claim: str
+    read_only: bool = False
+    block: bool = False
+
+
+PodVolume = Union[EmptyDir, FileVolume, ClaimVolume]
+
+
+@dataclass(frozen=True)
+class VolumeDevice:
+    """Where the device of a block volume appears in a container."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class VolumeMount:
     """Where a volume of the pod appears in a container."""
 
@@ -31,39 +54,90 @@ class VolumeMount:
     sub_path: str = ""
 
 
-def volume(node: Node, sources: Sources) -> EmptyDir | FileVolume:
+def volume(node: Node, sources: Sources) -> PodVolume:
     """One entry of volumes."""
     name = node.required_label("name")
     files = file_volume(name, node, sources)
-    source = node.node("emptyDir")
+    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim}
+    found = [(kind, inner) for kind in readers if (inner := node.node(kind)) is not None]
+    node.done(_kubernetes.VOLUME)
+    if len(found) + (files is not None) > 1:
+        raise node.fail(found[-1][0], "a volume has one source")
     if files is not None:
-        node.done(_kubernetes.VOLUME)
-        if source is not None:
-            raise node.fail("emptyDir", "a volume has one source")
         return files
-    if source is None:
-        node.done(_kubernetes.VOLUME)
+    if not found:
         raise InvalidManifest("has no source", where=node.path, remedy="Give it one, such as emptyDir: {}")
+    [(kind, source)] = found
+    return readers[kind](name, source)
+
+
+def _claim(name: str, source: Node) -> ClaimVolume:
+    made = ClaimVolume(name, source.required_string("claimName"), bool(source.boolean("readOnly")))
+    if not _manifest_claims.is_name(made.claim):
+        raise source.fail("claimName", f"{made.claim!r} is not the name of a PersistentVolumeClaim")
+    source.done(_kubernetes.CLAIM_SOURCE)
+    return made
+
+
+def _empty_dir(name: str, source: Node) -> EmptyDir:
     medium = source.choice("medium", ("", "Memory"), "")
     limit = source.scalar("sizeLimit")
     made = EmptyDir(name, medium == "Memory", None if limit is None else _quantity.ceiling(amount(source, "sizeLimit", limit)))
     if made.size is not None and not made.memory:
         raise NotSupported(source.at("sizeLimit"), "a limit needs medium: Memory", "Remove sizeLimit or set medium: Memory")
     source.done(_kubernetes.EMPTY_DIR)
-    node.done(_kubernetes.VOLUME)
     return made
+
+
+def _named(node: Node, volumes: set[str]) -> str:
+    """The volume that an entry of a container is about."""
+    name = node.required_string("name")
+    if name not in volumes:
+        raise node.fail("name", f"there is no volume {name!r}", f"Volumes of this pod: {', '.join(sorted(volumes)) or 'none'}")
+    return name
+
+
+def _target(node: Node, field: str) -> str:
+    path = absolute(node, field)
+    if path is None:
+        raise node.fail(field, "is required")
+    if not path.strip("/"):
+        raise node.fail(field, "cannot be the root directory")
+    return path
+
+
+def volume_device(node: Node, volumes: set[str]) -> VolumeDevice:
+    """One entry of volumeDevices; volumes: the names of the pod's volumes."""
+    made = VolumeDevice(_named(node, volumes), _target(node, "devicePath"))
+    node.done(_kubernetes.VOLUME_DEVICE)
+    return made
+
+
+def with_modes(spec: Node, volumes: tuple[PodVolume, ...], uses: Sequence[tuple[str, Sequence[VolumeMount], Sequence[VolumeDevice]]]) -> tuple[PodVolume, ...]:
+    """The same volumes; a claim that containers use as a device is a block volume. uses: of each container its path, mounts and devices."""
+    claims = {item.name: item for item in volumes if isinstance(item, ClaimVolume)}
+    names: dict[str, str] = {}
+    for index, item in enumerate(volumes):
+        if isinstance(item, ClaimVolume) and names.setdefault(item.claim, item.name) != item.name:
+            where = f"{spec.at('volumes')}[{index}].persistentVolumeClaim.claimName"
+            raise InvalidManifest(f"{item.claim!r} is volume {names[item.claim]} already", where=where, remedy="Mount one volume in several places")
+    devices = {}
+    for path, _, wanted in uses:
+        for index, device in enumerate(wanted):
+            where = f"{path}.volumeDevices[{index}]"
+            if device.name not in claims:
+                raise InvalidManifest(f"volume {device.name!r} has no device", where=f"{where}.name", remedy="Only a persistentVolumeClaim has")
+            devices[device.name] = where
+    for path, mounts, _ in uses:
+        for index, entry in enumerate(mounts):
+            if entry.name in devices:
+                raise InvalidManifest(f"volume {entry.name!r} is a device in {devices[entry.name]}", where=f"{path}.volumeMounts[{index}].name")
+    return tuple(replace(item, block=True) if isinstance(item, ClaimVolume) and item.name in devices else item for item in volumes)
 
 
 def mount(node: Node, volumes: set[str]) -> VolumeMount:
     """One entry of volumeMounts; volumes: the names of the pod's volumes."""
-    name = node.required_string("name")
-    if name not in volumes:
-        raise node.fail("name", f"there is no volume {name!r}", f"Volumes of this pod: {', '.join(sorted(volumes)) or 'none'}")
-    mount_path = absolute(node, "mountPath")
-    if mount_path is None:
-        raise node.fail("mountPath", "is required")
-    if mount_path == "/":
-        raise node.fail("mountPath", "cannot be the root directory")
+    name, mount_path = _named(node, volumes), _target(node, "mountPath")
     sub_path = node.string("subPath") or ""
     if sub_path.startswith("/") or ".." in sub_path.split("/"):
         raise node.fail("subPath", f"{sub_path!r} must be a relative path without '..'")

@@ -12,7 +12,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Inst
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -30,6 +30,16 @@ def serial(image_id: str) -> str:
     return image_id.rpartition(":")[2][:20]
 
 
+def volume_serial(name: str) -> str:
+    """The serial of the disk of a pod's volume."""
+    return f"vol-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def volume_disk(volumes_dir: Path, claim: str) -> Path:
+    """Where the disk of a volume of the host lies."""
+    return volumes_dir / claim / "disk.img"
+
+
 def mac(name: str) -> str:
     """A locally administered address that is the same at every start of a pod of this name."""
     digest = hashlib.sha256(name.encode()).digest()
@@ -37,14 +47,25 @@ def mac(name: str) -> str:
 
 
 def guest(
-    pod: _manifest.Pod, images: Mapping[str, str], *, directory: Path, run_dir: Path, installed: Installed, kernel: Path, initramfs: Path, accelerator: str
+    pod: _manifest.Pod,
+    images: Mapping[str, str],
+    *,
+    directory: Path,
+    volumes_dir: Path,
+    run_dir: Path,
+    installed: Installed,
+    kernel: Path,
+    initramfs: Path,
+    accelerator: str,
 ) -> _guest.Guest:
-    """The guest of a pod whose files lie in ``directory``. images: container name → image id."""
+    """The guest of a pod whose files lie in ``directory``, the host's volumes in ``volumes_dir``. images: container name → image id."""
     serials = sorted({serial(image) for image in images.values()})
     disks = [
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
         _guest.Disk(directory / "scratch.img", SCRATCH_SERIAL),
         *(_guest.Disk(directory / "images" / f"{name}.erofs", name, readonly=True) for name in serials),
+        # A filesystem's journal may have to be replayed, so only what has none can be kept from being written.
+        *(_guest.Disk(volume_disk(volumes_dir, item.claim), volume_serial(item.name), readonly=item.read_only and item.block) for item in pod.claims),
     ]
     forwards = tuple(
         _guest.Forward(port.protocol.lower(), port.host_ip, port.host_port, port.container_port) for port in pod.published_ports if port.host_port is not None
@@ -69,8 +90,8 @@ def guest(
 
 def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
     """What hyperstart is told. configs: image id → its configuration."""
-    volumes = [_volume(volume, pod.security.fs_group) for volume in pod.volumes]
-    fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume)}
+    volumes = [_volume(volume, pod.security.fs_group, regroup=pod.security.regroup) for volume in pod.volumes]
+    fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume) or (isinstance(volume, ClaimVolume) and volume.read_only)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
@@ -116,6 +137,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 cpu_quota=container.resources.cpu_quota_us,
                 cpu_weight=container.resources.cpu_weight,
                 memory_limit=container.resources.memory_limit,
+                devices=tuple(_launch.Device(device.name, device.path) for device in container.devices),
             )
         )
     hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n{pod.names.hosts()}"
@@ -131,7 +153,11 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     )
 
 
-def _volume(volume: EmptyDir | FileVolume, group: int | None) -> _launch.Volume:
+def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.Volume:
+    if isinstance(volume, ClaimVolume):
+        # What nobody may write is not given to others either.
+        regroup = regroup and group is not None and not volume.read_only
+        return _launch.Volume(volume.name, "block" if volume.block else "disk", None, group, serial=volume_serial(volume.name), regroup=regroup)
     if isinstance(volume, EmptyDir):
         return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
     # The group that owns a volume may read its files.

@@ -89,6 +89,7 @@ class PodLife:
                 record.pod,
                 record.images,
                 directory=host.pod_dir(name),
+                volumes_dir=host.volumes_dir,
                 run_dir=run_dir,
                 installed=init,
                 kernel=kernel,
@@ -102,6 +103,7 @@ class PodLife:
                 state_dir=host.pod_dir(name),
                 run_dir=run_dir,
                 user=host.qemu_user,
+                paths=tuple(_pod_guest.volume_disk(host.volumes_dir, volume.claim) for volume in record.pod.claims),
                 grace_period=record.pod.grace_period + int(_POWER_OFF_TIME),
             )
             _record.write(host, name, record)

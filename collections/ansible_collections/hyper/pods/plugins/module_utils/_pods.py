@@ -13,7 +13,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects, _plan, _pod_life, _pod_status, _preflight, _record
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _manifest,
+    _manifest_claims,
+    _manifest_objects,
+    _plan,
+    _pod_life,
+    _pod_status,
+    _preflight,
+    _record,
+    _volume_plan,
+    _volumes,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -98,17 +109,27 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
     with _locks(host, names, options):
         observed = {name: _pod_status.observe(host, supervision, name) for name in names}
         _refuse_conflicts(wanted, observed, options)
+        claims = _manifest_objects.claims(objects)
+        volumes = _volume_changes(host, wanted, claims)
         if start:
             _preflight_all(host, supervision, wanted, observed)
         images = _images(store, wanted, options)
         plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
-        actions = tuple(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name]))
+        of_volumes = tuple(_volume_actions(wanted, volumes))
+        actions = (*of_volumes, *(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name])))
         before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
         after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
+        former = _volumes.all_of(host) if volumes else {}
+        for name, volume in _volume_plan.after({}, volumes).items():
+            before[f"volume {name}"] = _volume_plan.brief(former.get(name))
+            after[f"volume {name}"] = _volume_plan.brief(volume)
         if options.check:
             return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings)
         records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, definitions)}
         disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
+        with _volumes.changing(host):
+            # Looked at anew: another run may have made them meanwhile.
+            _volumes.carry_out(host, _volume_changes(host, wanted, claims))
         life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
         _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
         begun = {name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])}
@@ -138,7 +159,9 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
                 _record.require(host, name)
         plans = {name: decide(name, observed[name]) for name in unique}
         if state in ("started", "restarted"):
-            _preflight_all(host, supervision, [pod for name in unique if (pod := observed[name].pod) is not None], observed)
+            pods = [pod for name in unique if (pod := observed[name].pod) is not None]
+            _volume_changes(host, pods, {})
+            _preflight_all(host, supervision, pods, observed)
         actions = tuple(action for plan in plans.values() for action in plan)
         before = {name: _stated(observed[name], observed[name].running or observed[name].due) for name in unique}
         after = {name: None if state == "absent" else _stated(observed[name], state != "stopped") for name in unique}
@@ -194,10 +217,18 @@ def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manife
     _pod_life.require_prepared(host)
     names = {pod.name for pod in wanted}
     others: dict[str, _manifest.Pod] = {}
+    volumes: dict[str, str] = {}
     for name in _record.names(host):
         record = _record.read(host, name)
-        if name not in names and record is not None and supervision.pid(_pod_status.unit_name(name)) is not None:
+        if name in names or record is None:
+            continue
+        running = supervision.pid(_pod_status.unit_name(name)) is not None
+        if running:
             others[name] = record.pod
+        # What is about to be started again needs its volumes then.
+        if running or supervision.due(_pod_status.unit_name(name)):
+            volumes.update((claim.claim, name) for claim in record.pod.claims)
+    _volume_plan.check_holders(wanted, volumes)
     holders = {(port.protocol, port.host_port): name for name, pod in others.items() for port in pod.published_ports if port.host_port is not None}
     _refuse_shared_ports(wanted)
     for pod in wanted:
@@ -208,6 +239,24 @@ def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manife
     growing = [pod for pod in wanted if _needs_memory(pod, observed[pod.name])]
     steady = [pod for pod in wanted if not _needs_memory(pod, observed[pod.name])]
     _preflight.check_memory(growing, [*others.values(), *(pod for pod in steady if observed[pod.name].running)], _preflight.host_memory_mib())
+
+
+def _volume_changes(host: Host, wanted: Sequence[_manifest.Pod], claims: Mapping[str, _manifest_claims.Claim]) -> tuple[_volume_plan.Change, ...]:
+    """What becomes of the host's volumes. Raises VolumeNotFound, VolumeDiffers."""
+    if not claims and not any(pod.claims for pod in wanted):
+        return ()
+    existing = _volumes.all_of(host)
+    changes = _volume_plan.converge(claims.values(), existing, _pod_status.now())
+    _volume_plan.check_pods(wanted, _volume_plan.after(existing, changes))
+    return changes
+
+
+def _volume_actions(wanted: Sequence[_manifest.Pod], changes: Sequence[_volume_plan.Change]) -> Iterator[_plan.Action]:
+    """They are told of with the first pod that uses the volume, or the first of all."""
+    for change in changes:
+        name = change.volume.name
+        pod = next((pod for pod in wanted if any(claim.claim == name for claim in pod.claims)), wanted[0])
+        yield _plan.Action(pod.name, f"{change.action} volume", _plan.LIVE, change.reason if name in change.reason else f"volume {name}: {change.reason}")
 
 
 def _needs_memory(pod: _manifest.Pod, observed: _plan.Observed) -> bool:

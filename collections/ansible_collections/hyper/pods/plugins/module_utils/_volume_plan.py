@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done to the volumes of a host, and what is refused: wanted and existing → changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_claims import DEFAULT_SIZE, Claim
+
+
+class VolumeNotFound(HyperError):
+    """There is no volume of that name."""
+
+
+class VolumeDiffers(HyperError):
+    """A volume is there, and cannot become what is asked for."""
+
+
+class VolumeInUse(HyperError):
+    """A pod holds the volume."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume of the host. size: bytes; block: its disk holds no filesystem of ours; created_at: seconds since the epoch."""
+
+    name: str
+    size: int
+    block: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step. action: create, grow, label or delete. volume: as it is afterwards, or was; reason: why."""
+
+    action: str
+    volume: Volume
+    reason: str
+
+
+def converge(claims: Iterable[Claim], existing: Mapping[str, Volume], now: float) -> tuple[Change, ...]:
+    """Bring volumes to what is claimed. Raises VolumeDiffers."""
+    changes = []
+    for claim in claims:
+        volume = existing.get(claim.name)
+        if volume is None:
+            made = Volume(claim.name, claim.size or DEFAULT_SIZE, bool(claim.block), dict(claim.labels), now)
+            changes.append(Change("create", made, f"there is no volume {claim.name}"))
+            continue
+        if claim.block is not None and claim.block != volume.block:
+            raise VolumeDiffers(
+                f"is {_mode(volume.block)}, not {_mode(claim.block)}", where=f"volume {claim.name}", remedy="Remove the volume, or use another name"
+            )
+        if claim.size is not None and claim.size < volume.size:
+            raise VolumeDiffers(
+                f"has {_quantity.human(volume.size)} and does not shrink to {_quantity.human(claim.size)}",
+                where=f"volume {claim.name}",
+                remedy="Ask for at least what it has, or use another name",
+            )
+        size = claim.size or volume.size
+        if size > volume.size:
+            grown = Volume(volume.name, size, volume.block, volume.labels, volume.created_at)
+            changes.append(Change("grow", grown, f"{_quantity.human(size)} instead of {_quantity.human(volume.size)}"))
+        if claim.labels and dict(claim.labels) != dict(volume.labels):
+            changes.append(Change("label", Volume(volume.name, size, volume.block, dict(claim.labels), volume.created_at), "labels changed"))
+    return tuple(changes)
+
+
+def after(existing: Mapping[str, Volume], changes: Iterable[Change]) -> dict[str, Volume]:
+    """The volumes as they are when the changes are made."""
+    result = dict(existing)
+    for change in changes:
+        if change.action == "delete":
+            result.pop(change.volume.name, None)
+        else:
+            result[change.volume.name] = change.volume
+    return result
+
+
+def brief(volume: Volume | None) -> dict[str, Any] | None:
+    """A volume as ``--diff`` shows it."""
+    if volume is None:
+        return None
+    return {"size": _quantity.human(volume.size), "mode": "Block" if volume.block else "Filesystem", "labels": dict(volume.labels)}
+
+
+def check_pods(pods: Iterable[Pod], volumes: Mapping[str, Volume]) -> None:
+    """Refuse a pod whose claims are no volumes, or volumes of the other mode. volumes: as they will be. Raises VolumeNotFound, VolumeDiffers."""
+    for pod in pods:
+        for index, item in enumerate(pod.volumes):
+            if item not in pod.claims:
+                continue
+            [claim] = [claim for claim in pod.claims if claim == item]
+            where = f"pod {pod.name}: spec.volumes[{index}].persistentVolumeClaim.claimName"
+            volume = volumes.get(claim.claim)
+            if volume is None:
+                raise VolumeNotFound(
+                    f"there is no volume {claim.claim!r} on this host",
+                    where=where,
+                    remedy="Put its PersistentVolumeClaim beside the Pod, or make the volume: hyper volume create " + claim.claim,
+                )
+            if volume.block != claim.block:
+                use = "volumeDevices" if volume.block else "volumeMounts"
+                raise VolumeDiffers(f"volume {claim.claim} is {_mode(volume.block)}", where=where, remedy=f"Use it in {use}")
+
+
+def check_holders(starting: Sequence[Pod], holders: Mapping[str, str]) -> None:
+    """Refuse to start a pod while another has one of its volumes. holders: volume → the pod that runs with it. Raises VolumeInUse."""
+    held = dict(holders)
+    for pod in starting:
+        for claim in pod.claims:
+            holder = held.setdefault(claim.claim, pod.name)
+            if holder != pod.name:
+                raise VolumeInUse(f"volume {claim.claim} is held by pod {holder}", where=f"pod {pod.name}", remedy=f"Stop that pod first: hyper stop {holder}")
+
+
+def removal(name: str, existing: Mapping[str, Volume], users: Mapping[str, Sequence[str]]) -> tuple[Change, ...]:
+    """Remove a volume that no pod names. users: volume → pods that are defined with it. Raises VolumeInUse."""
+    volume = existing.get(name)
+    if volume is None:
+        return ()
+    if users.get(name):
+        pods = ", ".join(users[name])
+        raise VolumeInUse(f"is used by {'pods' if len(users[name]) > 1 else 'pod'} {pods}", where=f"volume {name}", remedy=f"Remove first: hyper rm {pods}")
+    return (Change("delete", volume, "its removal was asked for"),)
+
+
+def pruning(existing: Mapping[str, Volume], users: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> tuple[Change, ...]:
+    """Remove all volumes that no pod names. labels: only those that have them."""
+    return tuple(
+        Change("delete", volume, "no pod uses it")
+        for name, volume in sorted(existing.items())
+        if not users.get(name) and all(volume.labels.get(key) == value for key, value in labels.items())
+    )
+
+
+def _mode(block: bool) -> str:
+    return "a block volume" if block else "a volume with a filesystem"

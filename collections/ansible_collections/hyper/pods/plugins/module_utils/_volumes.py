@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The volumes of a host: a directory each, with the disk and a record. What is on a disk is the guests' and is never looked into."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest_claims, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, provide, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
+from ansible_collections.hyper.pods.plugins.module_utils._volume_plan import Change, Volume
+
+_RECORD = "volume.json"
+
+
+class BadVolumeName(HyperError):
+    """A name that no volume can have; as a path it could lead anywhere."""
+
+
+class BrokenVolume(HyperError):
+    """A volume's record cannot be read."""
+
+
+@contextmanager
+def changing(host: Host) -> Iterator[None]:
+    """Hold the volumes of the host while they are looked at and changed; short, for nobody waits inside."""
+    with locked(host.lock_path("volumes", "all"), what="the volumes of this host"):
+        yield
+
+
+def check_name(name: str) -> None:
+    """Raises BadVolumeName."""
+    if not _manifest_claims.is_name(name):
+        raise BadVolumeName(f"{name!r} is not a volume's name", remedy="A name has at most 63 lower-case letters, digits, '-' and '.'")
+
+
+def all_of(host: Host) -> dict[str, Volume]:
+    """Every volume of the host by its name, sorted."""
+    files = sorted(host.volumes_dir.glob(f"[!.]*/{_RECORD}"))
+    return {file.parent.name: _read(host, file) for file in files}
+
+
+def _read(host: Host, file: Path) -> Volume:
+    name = file.parent.name
+    try:
+        data = json.loads(file.read_bytes())
+        return Volume(name, disk(host, name).stat().st_size, data["block"], data["labels"], data["created_at"])
+    except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+        raise BrokenVolume(f"cannot be read: {error}", where=str(file)) from None
+
+
+def disk(host: Host, name: str) -> Path:
+    """The disk of a volume: a sparse file."""
+    return _pod_guest.volume_disk(host.volumes_dir, name)
+
+
+def users(host: Host) -> dict[str, list[str]]:
+    """The pods that are defined with each volume, whether they run or not. A pod whose record cannot be read is none."""
+    found: dict[str, list[str]] = {}
+    for name in _record.names(host):
+        try:
+            record = _record.read(host, name)
+        except _record.BrokenRecord:
+            continue
+        for claim in record.pod.claims if record is not None else ():
+            found.setdefault(claim.claim, []).append(name)
+    return found
+
+
+def carry_out(host: Host, changes: Iterable[Change]) -> None:
+    """Make the changes, in their order."""
+    for change in changes:
+        {"create": _create, "grow": _grow, "label": _label, "delete": _delete}[change.action](host, change.volume)
+
+
+def _create(host: Host, volume: Volume) -> None:
+    """Made aside and put into place whole."""
+    check_name(volume.name)
+    _, gid = host.qemu_ids()
+    make_dir(host.volumes_dir)
+    fresh = host.volumes_dir / f".{volume.name}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    make_dir(fresh, mode=0o750, owner=(0, gid))
+    file = fresh / disk(host, volume.name).name
+    provide(file, owner=host.qemu_ids())
+    os.truncate(file, volume.size)
+    if not volume.block:
+        _command.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", str(file)])
+    _write(fresh, volume)
+    fresh.rename(host.volumes_dir / volume.name)
+
+
+def _grow(host: Host, volume: Volume) -> None:
+    """The guest grows the filesystem when it mounts it."""
+    os.truncate(disk(host, volume.name), volume.size)
+
+
+def _label(host: Host, volume: Volume) -> None:
+    _write(host.volumes_dir / volume.name, volume)
+
+
+def _delete(host: Host, volume: Volume) -> None:
+    trash = host.volumes_dir / f".{volume.name}.removed"
+    shutil.rmtree(trash, ignore_errors=True)
+    (host.volumes_dir / volume.name).rename(trash)
+    shutil.rmtree(trash)
+
+
+def _write(directory: Path, volume: Volume) -> None:
+    data = {"block": volume.block, "labels": dict(volume.labels), "created_at": volume.created_at}
+    write_atomic(directory / _RECORD, json.dumps(data, indent=1).encode(), mode=0o600)
+
+
+def shown(host: Host, volume: Volume, pods: Iterable[str]) -> dict[str, Any]:
+    """A volume as the module reports it. pods: those that are defined with it."""
+    return {
+        "name": volume.name,
+        "size": volume.size,
+        "allocated": _allocated(disk(host, volume.name)),
+        "mode": "Block" if volume.block else "Filesystem",
+        "labels": dict(volume.labels),
+        "createdAt": iso(volume.created_at),
+        "pods": list(pods),
+        "disk": str(disk(host, volume.name)),
+    }
+
+
+def _allocated(file: Path) -> int | None:
+    """What a sparse file takes of the host's disk, in bytes; None where it is not made yet."""
+    try:
+        return file.stat().st_blocks * 512
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on volumes of hosts, as functions; see ``api``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Unpack
+
+from hyperstart._ansible import Options, Play
+from hyperstart.api import _base, _collect, _play
+from hyperstart.errors import BadDefinition
+from hyperstart.results import VolumesResult, VolumeState
+
+
+def create_volumes(
+    *,
+    names: Sequence[str],
+    size: str | int | None = None,
+    mode: Literal["Filesystem", "Block"] | None = None,
+    labels: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> VolumesResult:
+    """Make volumes, or grow those that are there. size: bytes, or a text such as ``20Gi``; 10 GiB unless given. mode: Filesystem unless given."""
+    variables = {
+        "volume_names": _named(names),
+        "volume_size": None if size is None else str(size),
+        "volume_mode": mode,
+        "volume_labels": dict(labels) if labels else None,
+    }
+    return _play("create_volume.yml", variables, options, _result)
+
+
+def remove_volumes(*, names: Sequence[str], **options: Unpack[Options]) -> VolumesResult:
+    """Remove volumes and all that is on them. A name that no volume has changes nothing; one that a pod is defined with is an error."""
+    return _play("remove_volume.yml", {"volume_names": _named(names)}, options, _result)
+
+
+def prune_volumes(*, labels: Mapping[str, str] | None = None, **options: Unpack[Options]) -> VolumesResult:
+    """Remove all volumes that no pod is defined with. labels: only those that have all of them."""
+    return _play("prune_volumes.yml", {"volume_labels": dict(labels) if labels else None}, options, _result)
+
+
+def list_volumes(*, names: Sequence[str] | None = None, **options: Unpack[Options]) -> VolumesResult:
+    """The volumes of the hosts, all or those that are named. Raises BadDefinition when no host has a volume of one of the names."""
+    result = _play("list_volumes.yml", {}, options, _result)
+    if names is None:
+        return result
+    for name in names:
+        if not any(volume.name == name for volume in result.volumes):
+            raise BadDefinition(f"there is no volume {name}", remedy="See them all: hyper volume ls")
+    return VolumesResult(result.changed, result.warnings, result.events, tuple(volume for volume in result.volumes if volume.name in names), result.actions)
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    if not names:
+        raise BadDefinition("no volume is named", where="names", remedy="Name at least one; see them all: hyper volume ls")
+    return list(names)
+
+
+def _result(play: Play) -> VolumesResult:
+    actions = tuple(line for result in play.results for line in result.values.get("actions") or ())
+    return VolumesResult(*_base(play), _collect(play.results, "volumes", VolumeState.of), actions)

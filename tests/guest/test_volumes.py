@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes of the host in real guests: they outlive their pods, grow, and have devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.pods import PodHost, manifest
+
+pytestmark = pytest.mark.guest
+
+
+def claim(name: str, size: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+    }
+
+
+def used(name: str, claim_name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim_name, **more}}
+
+
+def test_volumes_outlive_their_pods(pods: PodHost) -> None:
+    """One volume in two containers is the same data, which the next pod finds again, grown and given to its group; a block volume is a device."""
+    mounts = [{"name": "kept", "mountPath": "/kept"}]
+    device = {"volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}]}
+    first = manifest(
+        "keeper",
+        {"name": "one", "volumeMounts": mounts, **device},
+        {"name": "two", "securityContext": {"runAsUser": 1000}, "volumeMounts": [{**mounts[0], "subPath": "below"}]},
+        volumes=[used("kept", "kept-data"), used("raw", "raw-data")],
+    )
+    refused = pods.pod(first, fails=True)
+    assert "there is no volume 'kept-data' on this host" in refused["msg"]
+    documents = [claim("kept-data", "64Mi"), first, claim("raw-data", "16Mi", volumeMode="Block")]
+    planned = pods.pod(*documents, check=True)
+    assert not (pods.host.volumes_dir / "kept-data").exists()
+    try:
+        done = pods.pod(*documents)
+        assert done["actions"] == planned["actions"]
+        assert done["diff"]["before"]["volume kept-data"] is None
+        assert done["diff"]["after"]["volume kept-data"] == {"size": "64 MiB", "mode": "Filesystem", "labels": {}}
+        assert [action["action"] for action in done["actions"]][:2] == ["create volume", "create volume"]
+        again = pods.pod(*documents)
+        assert not again["changed"], (again["actions"], pods.log("keeper"))
+        write = (
+            "stat -c '%a %u' /kept; ls -A /kept; mkdir -m 750 /kept/below/d; echo kept > /kept/below/d/file; chown 1000:1000 /kept/below/d /kept/below/d/file"
+        )
+        assert pods.shell("keeper", "one", write).split() == ["777", "0", "below"]
+        assert pods.shell("keeper", "two", "cat /kept/d/file") == "kept"
+        assert pods.shell("keeper", "one", "echo marked > /dev/xvda; sync; head -c 6 /dev/hyper/raw") == "marked"
+        # Every container has all devices under one name, and may not take the names from the others.
+        assert pods.shell("keeper", "two", "ls /dev/hyper").split() == ["kept", "raw"]
+        assert pods.exec("keeper", "one", "rm", "/dev/hyper/raw").code != 0
+        before = int(pods.shell("keeper", "one", "df -k /kept | tail -1").split()[1])
+
+        second = manifest(
+            "heir",
+            {"name": "one", "securityContext": {"runAsUser": 1001}, "volumeMounts": mounts},
+            {"name": "two", **device},
+            volumes=[used("kept", "kept-data"), used("raw", "raw-data", readOnly=True)],
+            securityContext={"fsGroup": 70},
+        )
+        refused = pods.pod(second, fails=True)
+        assert "volume kept-data is held by pod keeper" in refused["msg"]
+        pods.pod("keeper", state="absent", grace_period=0)
+        refused = pods.pod(claim("kept-data", "32Mi"), second, fails=True)
+        assert "does not shrink" in refused["msg"]
+        grown = pods.pod(claim("kept-data", "192Mi"), second)
+        assert grown["actions"][0]["action"] == "grow volume"
+        assert pods.shell("heir", "one", "cat /kept/below/d/file; echo more >> /kept/below/d/file; stat -c '%a %u:%g' /kept/below/d/file /kept/below/d").split(
+            "\n"
+        ) == ["kept", "664 1000:70", "2770 1000:70"]
+        assert int(pods.shell("heir", "one", "df -k /kept | tail -1").split()[1]) > before * 2
+        assert pods.shell("heir", "two", "head -c 6 /dev/xvda; stat -c ' %g' -L /dev/hyper/raw").split() == ["marked", "70"]
+        assert pods.exec("heir", "two", "sh", "-c", "echo x > /dev/xvda").code != 0
+    finally:
+        pods.pod("keeper", "heir", state="absent", grace_period=0)
