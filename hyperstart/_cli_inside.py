@@ -13,8 +13,6 @@ from hyperstart import _road
 from hyperstart._arguments import Subparsers, command, pairs, words_after
 from hyperstart._road import NoRoad, Road
 
-COMMANDS = ("exec",)
-
 
 def add(subparsers: Subparsers) -> None:
     """Add the commands."""
@@ -67,7 +65,7 @@ def exec_(arguments: argparse.Namespace) -> int:
         return _played(arguments, words[0], rest, env)
     from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecFailed
 
-    _, port = _road.find(ways, words[0], arguments.container)
+    _, port = _road.find(ways, words[0], lambda way: way.port(words[0], arguments.container))
     takes_stdin = not arguments.detach and sys.stdin is not None and (arguments.interactive or not from_terminal)
     with Control.over(port.connection, words[0], port.lock) as control, contextlib.ExitStack() as stack:
         window = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper list``, ``logs``, ``stop``, ``start``, ``restart``, ``rm``."""
+"""``hyper list``, ``stop``, ``start``, ``restart``, ``rm``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hyperstart import api
 from hyperstart._ansible import Options
 from hyperstart._arguments import Subparsers, command, options_of
-from hyperstart._output import actions_text, log_text, pods_table
+from hyperstart._output import actions_text, pods_table
 from hyperstart._reporter import Reporter
 from hyperstart.errors import OperationFailed
 from hyperstart.results import PodsResult
@@ -44,20 +44,6 @@ def add(subparsers: Subparsers) -> None:
             hyper list --inventory hosts.yml
         """,
     )
-    logs_parser = command(
-        subparsers,
-        "logs",
-        logs,
-        usage="[OPTIONS] POD [CONTAINER]",
-        summary="show what a pod's containers wrote",
-        examples="""
-            hyper logs web
-            hyper logs web nginx --tail 20
-        """,
-    )
-    logs_parser.add_argument("pod", metavar="POD")
-    logs_parser.add_argument("container", metavar="CONTAINER", nargs="?", help="only this one")
-    logs_parser.add_argument("--tail", type=int, metavar="LINES", help="only the last lines")
     for name, summary, doing, operation in _CHANGES:
         parser = command(
             subparsers,
@@ -94,17 +80,6 @@ def list_(arguments: argparse.Namespace) -> int:
         print(pods_table(result.pods), end="")
     if failure is not None:
         raise failure
-    return 0
-
-
-def logs(arguments: argparse.Namespace) -> int:
-    """Show a log."""
-    with Reporter(sys.stderr, what="reading the log") as reporter:
-        result = api.pod_logs(pod=arguments.pod, container=arguments.container, tail=arguments.tail, **options_of(arguments, reporter))
-    if arguments.json:
-        print(json.dumps([line.as_json() for line in result.lines]))
-    else:
-        print(log_text(result.lines), end="")
     return 0
 
 

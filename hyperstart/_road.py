@@ -7,6 +7,7 @@ Ansible's inventory says how a host is reached. Only the standard library and An
 from __future__ import annotations
 
 import abc
+import contextlib
 import json
 import os
 import shlex
@@ -14,11 +15,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ansible_collections.hyper.pods.plugins.module_utils import _inside
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -26,8 +29,20 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import RUN_DIR, S
 from ansible_collections.hyper.pods.plugins.module_utils._inside import Port
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodNotFound
 
+if TYPE_CHECKING:
+    from ansible_collections.hyper.pods.plugins.module_utils._inside_log import Log, Wanted
+
+
+class Closable(Protocol):
+    """What a road gives."""
+
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=Closable)
 _PACKAGE = "ansible_collections.hyper.pods.plugins.module_utils"
 _MARK = "hyper-inside"
+_CHUNK = 1 << 18
 # What a host's Python runs: it reads the sources after their mark (sudo may have left a password before it), makes modules of them, and goes on.
 _LOADER = f"""
 import json, os, sys, types, zlib
@@ -45,9 +60,12 @@ while not line.startswith(b"{_MARK} "):
     while not line.endswith(b"\\n"):
         line += take(1)
 sent = json.loads(zlib.decompress(take(int(line.split()[1]))))
+package = sys.modules["{_PACKAGE}"] = types.ModuleType("{_PACKAGE}")
 for name, source in sent["modules"]:
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)
+    full = "{_PACKAGE}." + name
+    module = sys.modules[full] = types.ModuleType(full)
+    setattr(package, name, module)
+    exec(compile(source, full, "exec"), module.__dict__)
 module.serve(sent["request"])
 """
 
@@ -74,6 +92,10 @@ class Road(abc.ABC):
     def port(self, pod: str, container: str | None) -> Port:
         """A control port of a pod. Raises as ``_inside.port``, RoadFailed."""
 
+    @abc.abstractmethod
+    def log(self, pod: str, wanted: Wanted) -> Log:
+        """A pod's log. Raises as ``_inside_log.open_log``, RoadFailed."""
+
 
 class Here(Road):
     """This machine, whose pods this process may touch."""
@@ -83,10 +105,18 @@ class Here(Road):
         self._host = host
 
     def port(self, pod: str, container: str | None) -> Port:
-        try:
+        with _told():
             return _inside.port(self._host, pod, container)
-        except OSError as error:
-            raise RoadFailed((error.strerror or str(error)).lower(), where=error.filename and str(error.filename)) from None
+
+    def log(self, pod: str, wanted: Wanted) -> Log:
+        from ansible_collections.hyper.pods.plugins.module_utils import _inside_log
+
+        def pause(seconds: float) -> bool:
+            time.sleep(seconds)
+            return True
+
+        with _told():
+            return _inside_log.open_log(self._host, pod, wanted, pause)
 
 
 class There(Road):
@@ -99,12 +129,23 @@ class There(Road):
         self._password = password
 
     def port(self, pod: str, container: str | None) -> Port:
+        connection, values = self._open(_inside.SOURCES, {"pod": pod, "container": container})
+        return Port(str(values["container"]), connection)
+
+    def log(self, pod: str, wanted: Wanted) -> Log:
+        from ansible_collections.hyper.pods.plugins.module_utils import _inside_log
+
+        connection, values = self._open(_inside_log.SOURCES, {"pod": pod, "wanted": asdict(wanted)})
+        return _inside_log.Log(tuple(values["containers"]), _blocks(connection))
+
+    def _open(self, sources: Sequence[str], request: Mapping[str, object]) -> tuple[socket.socket, Mapping[str, Any]]:
+        """A connection to the host's end, which has answered."""
         ours, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as said:
             process = subprocess.Popen(self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said)
             theirs.close()
             try:
-                return Port(str(self._ask(ours, {"pod": pod, "container": container})["container"]), ours)
+                return ours, self._ask(ours, sources, request)
             except (EOFError, ConnectionError):
                 ours.close()
                 code = process.wait()
@@ -117,9 +158,9 @@ class There(Road):
                 process.wait()
                 raise
 
-    def _ask(self, connection: socket.socket, request: Mapping[str, str | None]) -> Mapping[str, Any]:
+    def _ask(self, connection: socket.socket, sources: Sequence[str], request: Mapping[str, object]) -> Mapping[str, Any]:
         request = {**request, "state_dir": str(self._host.state_dir), "run_dir": str(self._host.run_dir)}
-        modules = [(f"{_PACKAGE}.{name}", Path(_inside.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")) for name in _inside.SOURCES]
+        modules = [(name, Path(_inside.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")) for name in sources]
         sent = zlib.compress(json.dumps({"modules": modules, "request": request}).encode())
         password = f"{self._password}\n".encode() if self._password is not None else b""
         connection.sendall(password + f"{_MARK} {len(sent)}\n".encode() + sent)
@@ -158,23 +199,23 @@ def road(name: str, values: Mapping[str, Any], password: str | None) -> Road:
     return There(name, _host(values), words, password)
 
 
-def find(ways: Sequence[Road], pod: str, container: str | None) -> tuple[Road, Port]:
-    """The one host that has a pod of this name, and a control port of it. Raises SeveralPods, as ``Road.port``."""
+def find(ways: Sequence[Road], pod: str, ask: Callable[[Road], T]) -> tuple[Road, T]:
+    """The one host that has a pod of this name, and what it answers, a Port or a Log. Raises SeveralPods, and what ``ask`` raises."""
     if len(ways) == 1:
-        return ways[0], ways[0].port(pod, container)
+        return ways[0], ask(ways[0])
 
-    def attempt(way: Road) -> Port | HyperError:
+    def attempt(way: Road) -> T | HyperError:
         try:
-            return way.port(pod, container)
+            return ask(way)
         except HyperError as error:
             return error
 
     with ThreadPoolExecutor(len(ways)) as pool:
         answers = list(zip(ways, pool.map(attempt, ways), strict=True))
-    found = [(way, answer) for way, answer in answers if isinstance(answer, Port)]
+    found = [(way, answer) for way, answer in answers if not isinstance(answer, HyperError)]
     if len(found) > 1:
-        for _, taken in found:
-            taken.close()
+        for _, answer in found:
+            answer.close()
         hosts = ", ".join(way.name for way, _ in found)
         raise SeveralPods(f"several hosts have a pod {pod}: {hosts}", remedy="Choose one with --limit")
     if found:
@@ -182,6 +223,28 @@ def find(ways: Sequence[Road], pod: str, container: str | None) -> tuple[Road, P
     errors = [answer for _, answer in answers if isinstance(answer, HyperError)]
     # A host that has such a pod, and another trouble with it, knows more than those that have none.
     raise next((error for error in errors if not isinstance(error, PodNotFound)), errors[0])
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turns what the system says into an error of ours."""
+    try:
+        yield
+    except OSError as error:
+        raise RoadFailed((error.strerror or str(error)).lower(), where=error.filename and str(error.filename)) from None
+
+
+def _blocks(connection: socket.socket) -> Iterator[bytes]:
+    """What comes, cut where lines end."""
+    rest = b""
+    with connection:
+        while data := connection.recv(_CHUNK):
+            head, newline, tail = data.rpartition(b"\n")
+            if newline:
+                yield rest + head + newline
+                rest = tail
+            else:
+                rest += tail
 
 
 def _local(name: str, values: Mapping[str, Any], password: str | None) -> Road:

@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -148,3 +149,30 @@ def test_it_is_quick(environment: dict[str, str]) -> None:
 def test_ten_megabytes_and_back(environment: dict[str, str]) -> None:
     data = os.urandom(10_000_000)
     assert hyper(environment, "exec", POD, "--", "cat", stdin=data) == data
+
+
+def test_a_million_lines_while_five_commands_run(environment: dict[str, str], pods: PodHost) -> None:
+    """A follower sees every line once and in order, from the first one on, and neither it nor the commands keep the other waiting."""
+    count = 1_000_000
+    pods.pod(
+        manifest("flood", {"name": "quiet"}, {"name": "loud", "command": ["sh", "-c", f"until [ -e /tmp/go ]; do sleep 0.05; done; seq 1 {count}; echo done"]})
+    )
+    try:
+        follower = [sys.executable, "-m", "hyperstart", "logs", "--follow", "flood", "loud"]
+        with subprocess.Popen(follower, env=environment, cwd=ROOT, stdout=subprocess.PIPE) as following, ThreadPoolExecutor(5) as pool:
+            assert following.stdout is not None
+            hyper(environment, "exec", "flood", "-c", "loud", "--", "touch", "/tmp/go")
+            data = os.urandom(200_000)
+            echoes = [pool.submit(hyper, environment, "exec", "flood", "-c", "quiet", "--", "cat", stdin=data) for _ in range(5)]
+            for number in range(1, count + 1):
+                line = following.stdout.readline()
+                assert line == b"%d\n" % number, (number, line)
+            assert following.stdout.readline() == b"done\n"
+            assert [echo.result(PATIENCE) for echo in echoes] == [data] * 5
+            pods.pod("flood", state="stopped", grace_period=0)
+            assert following.stdout.read() == b""
+            assert following.wait(PATIENCE) == 0
+        assert hyper(environment, "logs", "flood", "--tail", "2") == b"loud  | 1000000\nloud  | done\n"
+        assert hyper(environment, "logs", "flood").count(b"\n") == count + 1
+    finally:
+        pods.pod("flood", state="absent", grace_period=0)

@@ -62,7 +62,7 @@ def test_a_command_runs_by_a_road(host: Host, kind: str) -> None:
         guest.send(peer.end(request, 3))
 
     with peer.serving(host.pod_run_dir("web"), script):
-        way, port = _road.find([road], "web", None)
+        way, port = _road.find([road], "web", lambda way: way.port("web", None))
         assert (way, port.container) == (road, "app")
         with Control.over(port.connection, "web", port.lock) as control:
             result = control.exec(port.container, ["cat"], stdin=data)
@@ -99,9 +99,9 @@ def test_a_host_that_cannot_be_reached_is_told_in_its_own_words(host: Host) -> N
 def test_the_host_that_has_the_pod_is_found(host: Host, tmp_path: Path) -> None:
     empty = [_road.Here(f"empty{number}", Host(tmp_path / "e", tmp_path / "e")) for number in range(2)]
     with pytest.raises(PodNotFound):
-        _road.find(empty, "web", None)
+        _road.find(empty, "web", lambda way: way.port("web", None))
     with peer.serving(host.pod_run_dir("web"), peer.until_closed):
-        way, port = _road.find([empty[0], _road.Here("right", host), empty[1]], "web", "log")
+        way, port = _road.find([empty[0], _road.Here("right", host), empty[1]], "web", lambda way: way.port("web", "log"))
         assert (way.name, port.container) == ("right", "log")
         port.close()
     (host.pod_run_dir("web") / "control.0").unlink()
@@ -110,7 +110,7 @@ def test_the_host_that_has_the_pod_is_found(host: Host, tmp_path: Path) -> None:
         peer.serving(host.pod_run_dir("web"), peer.until_closed, port=1),
         pytest.raises(_road.SeveralPods, match="one, two"),
     ):
-        _road.find([_road.Here("one", host), _road.Here("two", host)], "web", None)
+        _road.find([_road.Here("one", host), _road.Here("two", host)], "web", lambda way: way.port("web", None))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._channel import Deadline, connect, take_port
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -23,7 +24,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import BadN
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
 
 # This module and all that it uses, each after those that it uses itself.
-SOURCES = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_qemu_process", "_pod_errors", "_inside")
+SOURCES: tuple[str, ...] = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_qemu_process", "_pod_errors", "_inside")
 # How long a guest that is booting, or one whose ports are all in use, is waited for, in seconds.
 CONNECT_TIMEOUT = 30.0
 _CHUNK = 1 << 18
@@ -86,15 +87,15 @@ def port(host: Host, pod: str, container: str | None, timeout: float = CONNECT_T
         raise
 
 
-def serve(request: Mapping[str, str | None]) -> None:
+def serve(request: Mapping[str, Any]) -> None:
     """Answer a request that came with the sources, in a line of JSON, and pass on what standard input and output carry from then on."""
-    host = Host(Path(str(request["state_dir"])), Path(str(request["run_dir"])))
+    host = Host(Path(request["state_dir"]), Path(request["run_dir"]))
     try:
-        taken = port(host, str(request["pod"]), request["container"])
+        taken = port(host, request["pod"], request["container"])
     except (HyperError, OSError) as error:
-        _answer(failure(error))
+        answer(failure(error))
         return
-    _answer({"container": taken.container})
+    answer({"container": taken.container})
     with taken.connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _relay(taken.connection.fileno())
 
@@ -106,7 +107,8 @@ def failure(error: HyperError | OSError) -> dict[str, str | None]:
     return {"error": type(error).__name__, "message": error.message, "where": error.where, "remedy": error.remedy}
 
 
-def _answer(value: Mapping[str, str | None]) -> None:
+def answer(value: Mapping[str, object]) -> None:
+    """Write what the other end reads first."""
     data = json.dumps(value).encode() + b"\n"
     while data:
         data = data[os.write(1, data) :]

@@ -250,13 +250,13 @@ def _lines(file: BinaryIO) -> Iterator[Line]:
 
 
 def _lines_backwards(file: BinaryIO) -> Iterator[Line]:
-    for block in _blocks_backwards(file):
+    for _, block in blocks_backwards(file):
         # What follows the block's last newline is no whole line.
         yield from filter(None, map(_line, reversed(block.split(b"\n")[:-1])))
 
 
 def _events_backwards(file: BinaryIO) -> Iterator[Event]:
-    for block in _blocks_backwards(file):
+    for _, block in blocks_backwards(file):
         end = len(block)
         while (mark := block.rfind(_EVENT_MARK, 0, end)) >= 0:
             end = mark
@@ -268,8 +268,8 @@ def _events_backwards(file: BinaryIO) -> Iterator[Event]:
                     yield event(line)
 
 
-def _blocks_backwards(file: BinaryIO) -> Iterator[bytes]:
-    """The file from its end to its start, in blocks that begin where a line begins; an unfinished line at the file's end is left out."""
+def blocks_backwards(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The file from its end to its start, in blocks that begin where a line begins, after their offsets; an unfinished line at the file's end is left out."""
     position = file.seek(0, os.SEEK_END)
     rest = b""
     ended = False
@@ -283,4 +283,4 @@ def _blocks_backwards(file: BinaryIO) -> Iterator[bytes]:
             ended = bool(block)
         start = 0 if position == 0 else block.find(b"\n") + 1
         rest = block[:start] if start <= _MAX_LINE else b""
-        yield block[start:]
+        yield position + start, block[start:]
