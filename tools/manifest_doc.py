@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes  # noqa: E402
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations  # noqa: E402
 
 DOCUMENT = ROOT / "docs/manifest.md"
 _HEAD = """# What a pod definition may say
@@ -20,6 +20,15 @@ named in a warning; or **refused** by its path, because the pod would not be wha
 meant. Nothing is dropped in silence.
 
 This page is made from the table that the parser goes by (`make docs`).
+"""
+_ANNOTATIONS = """
+## Annotations
+
+What Kubernetes has no field for is said by an annotation, of one container each. Another one that begins with `hyper.pods/` is refused;
+all others are kept and shown.
+
+| annotation | |
+|---|---|
 """
 _TAIL = """
 ## The image's configuration
@@ -32,7 +41,12 @@ def document() -> str:
     """The whole page."""
     pod = "".join(f"\n{section}" for section in _sections(_kubernetes.FORMS, "The manifest", ""))
     claim = "".join(f"\n{section}" for section in _sections(_kubernetes.CLAIM_FORMS, "A PersistentVolumeClaim beside it", "PersistentVolumeClaim: "))
-    return _HEAD + pod + claim + _TAIL
+    return _HEAD + pod + claim + _annotations() + _TAIL
+
+
+def _annotations() -> str:
+    rows = "".join(f"| `{_manifest_annotations.key(word, 'CONTAINER')}` | {text} |\n" for word, text in _manifest_annotations.WORDS.items())
+    return f"{_ANNOTATIONS}{rows}"
 
 
 def _sections(forms: tuple[tuple[str, str, Mapping[str, _kubernetes.Field]], ...], title: str, prefix: str) -> Iterator[str]:

@@ -4,7 +4,9 @@
 #include "address.h"
 #include "plan.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define MAX_CAPABILITY 63
 #define MAX_SIGNAL 64
@@ -98,6 +100,13 @@ static int check_device(void *target, struct error *error) {
     if (device->path[0] != '/' || !device->path[strspn(device->path, "/")] || has_dot_dot(device->path))
         return fail(error, "device: \"%.80s\" is not an absolute path below /", device->path);
     return 0;
+}
+
+static int check_ulimit(void *target, struct error *error) {
+    struct ulimit_plan *ulimit = target;
+    if (ulimit->resource >= RLIMIT_NLIMITS)
+        return fail(error, "ulimit: there is no resource %" PRIu64, ulimit->resource);
+    return ulimit->soft > ulimit->hard ? fail(error, "ulimit %" PRIu64 ": the soft limit is above the hard one", ulimit->resource) : 0;
 }
 
 static void default_container(void *target) {
@@ -244,6 +253,13 @@ static const struct rule device_rules[] = {
 };
 static const struct form device_form = FORM("device", device_plan, device_rules, NULL, check_device);
 
+static const struct rule ulimit_rules[] = {
+    RULE(ULIMIT_RESOURCE, FIELD_NUMBER, false, ulimit_plan, resource, NULL),
+    RULE(ULIMIT_SOFT, FIELD_NUMBER, false, ulimit_plan, soft, NULL),
+    RULE(ULIMIT_HARD, FIELD_NUMBER, true, ulimit_plan, hard, NULL),
+};
+static const struct form ulimit_form = FORM("ulimit", ulimit_plan, ulimit_rules, NULL, check_ulimit);
+
 static const struct rule container_rules[] = {
     RULE(CONTAINER_NAME, FIELD_TEXT, true, container_plan, name, NULL),
     RULE(CONTAINER_ROOTFS, FIELD_TEXT, true, container_plan, rootfs, NULL),
@@ -275,6 +291,8 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_CPU_WEIGHT, FIELD_NUMBER, false, container_plan, cpu_weight, NULL),
     RULE(CONTAINER_MEMORY_LIMIT, FIELD_NUMBER, false, container_plan, memory_limit, NULL),
     RULE(CONTAINER_DEVICE, FIELD_FORMS, false, container_plan, devices, &device_form),
+    RULE(CONTAINER_ULIMIT, FIELD_FORMS, false, container_plan, ulimits, &ulimit_form),
+    RULE(CONTAINER_GROUP_NAME, FIELD_TEXTS, false, container_plan, group_names, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

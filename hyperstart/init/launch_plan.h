@@ -47,6 +47,10 @@ struct device_plan {
     char *volume_name, *path;
 };
 
+struct ulimit_plan {
+    uint64_t resource, soft, hard;
+};
+
 enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 
 struct container_plan {
@@ -54,6 +58,11 @@ struct container_plan {
     struct texts argv, env;
     char *workdir, *user;
     struct numbers additional_groups;
+    struct texts group_names; /* in the image */
+    struct {
+        struct ulimit_plan *items;
+        size_t count;
+    } ulimits;
     uint64_t stop_signal, grace_period;           /* the latter in seconds */
     uint64_t cpu_quota, cpu_weight, memory_limit; /* microseconds in 100000, 1 to 10000, bytes; 0: none */
     char *restart_policy_text;

@@ -95,6 +95,8 @@
 #define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
 #define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
 #define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
+#define CONTAINER_ULIMIT 260           /* fields + of every process of it */
+#define CONTAINER_GROUP_NAME 261       /* text + an additional group, by its name in the image */
 #define CONTAINER_DEVICE 220           /* fields + */
 
 /* device */
@@ -117,6 +119,11 @@
 #define ACTION_PORT 4    /* number, tcp and http */
 #define ACTION_REQUEST 5 /* bytes, http: what is sent; an answer of 200 to 399 is success */
 #define ACTION_SECONDS 6 /* number, sleep */
+
+/* ulimit */
+#define ULIMIT_RESOURCE 1 /* number of setrlimit(2) */
+#define ULIMIT_SOFT 2     /* number; 2^64 - 1: no limit */
+#define ULIMIT_HARD 3     /* number ! likewise, not below the soft one */
 
 /* mount */
 #define MOUNT_VOLUME 1   /* text ! */

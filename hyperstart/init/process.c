@@ -166,6 +166,17 @@ static void execute(char *const *argv, char *const *env) {
     errno = telling;
 }
 
+/* While it may still raise them. */
+static int set_ulimits(const struct container_plan *container, struct error *error) {
+    for (size_t index = 0; index < container->ulimits.count; index++) {
+        const struct ulimit_plan *ulimit = &container->ulimits.items[index];
+        struct rlimit limit = {.rlim_cur = ulimit->soft, .rlim_max = ulimit->hard};
+        if (setrlimit((int)ulimit->resource, &limit) < 0)
+            return fail_errno(error, "ulimit %d", (int)ulimit->resource);
+    }
+    return 0;
+}
+
 static int enter(const struct launch *launch, struct error *error) {
     if (!machine.test && word_write("/proc/self/oom_score_adj", "0") < 0)
         return fail_errno(error, "oom_score_adj");
@@ -187,7 +198,7 @@ static int become(const struct launch *launch, int report, struct error *error) 
         put_u64(mount_namespace, own_mount_namespace());
     if (write(report, mount_namespace, sizeof mount_namespace) < 0 || entered < 0)
         return CODE_SETUP;
-    if (identity_resolve(launch->user, launch->container->merge_groups, &launch->container->additional_groups, &identity, error) < 0)
+    if (identity_resolve(launch->user, launch->container, &identity, error) < 0)
         return CODE_SETUP;
     if (launch->container->non_root && !launch->join && identity.uid == 0) {
         fail(error, "runs as root, which runAsNonRoot forbids");
@@ -196,7 +207,7 @@ static int become(const struct launch *launch, int report, struct error *error) 
     if (take_stdio(launch, &identity, error) < 0 || enter_workdir(launch->workdir, error) < 0)
         return CODE_SETUP;
     char **env = make_env(launch, &identity);
-    if (!env || take_identity(launch->container, &identity, error) < 0)
+    if (!env || set_ulimits(launch->container, error) < 0 || take_identity(launch->container, &identity, error) < 0)
         return CODE_SETUP;
     /* Whatever PID 1 holds is closed on exec anyway; this is the second lock on that door. */
     sys_close_range(3, ~0u, X_CLOSE_RANGE_CLOEXEC);

@@ -75,32 +75,27 @@ static int find_user(const char *wanted, struct identity *identity, char name[25
     return 0;
 }
 
-/* name:password:gid:members. Without `wanted` all groups of the user are added. */
-static int find_groups(const char *wanted, const char *user, struct identity *identity, struct error *error) {
+/* name:password:gid:members. */
+static void add_groups_of(const char *user, struct identity *identity) {
     FREEING group = file_read(AT_FDCWD, "/etc/group", FILE_LIMIT, NULL);
     char *columns[MAX_COLUMNS], *at = group;
-    int64_t number = wanted ? as_id(wanted) : -1;
-    while (next_row(&at, columns)) {
-        int64_t gid = as_id(columns[2]);
-        if (gid < 0)
-            continue;
-        if (!wanted) {
-            if (is_member(columns[3], user))
-                add_group(identity, gid);
-        } else if (!strcmp(columns[0], wanted)) {
-            number = gid;
-            break;
-        }
-    }
-    if (!wanted)
-        return 0;
-    if (number < 0)
-        return fail(error, "group %.80s: not in the image's /etc/group", wanted);
-    identity->gid = (gid_t)number;
-    return 0;
+    while (next_row(&at, columns))
+        if (is_member(columns[3], user))
+            add_group(identity, as_id(columns[2]));
 }
 
-int identity_resolve(const char *user, bool merge_groups, const struct numbers *additional_groups, struct identity *identity, struct error *error) {
+/* Of a name or a number; below 0: there is none. */
+static int64_t group_id(const char *wanted, struct error *error) {
+    FREEING group = file_read(AT_FDCWD, "/etc/group", FILE_LIMIT, NULL);
+    char *columns[MAX_COLUMNS], *at = group;
+    int64_t number = as_id(wanted);
+    while (next_row(&at, columns))
+        if (as_id(columns[2]) >= 0 && !strcmp(columns[0], wanted))
+            return as_id(columns[2]);
+    return number < 0 ? fail(error, "group %.80s: not in the image's /etc/group", wanted) : number;
+}
+
+int identity_resolve(const char *user, const struct container_plan *container, struct identity *identity, struct error *error) {
     char wanted[256], name[256] = "";
     if ((size_t)snprintf(wanted, sizeof wanted, "%s", user) >= sizeof wanted)
         return fail(error, "user: too long");
@@ -111,12 +106,22 @@ int identity_resolve(const char *user, bool merge_groups, const struct numbers *
     if (find_user(*wanted ? wanted : "0", identity, name, error) < 0)
         return -1;
     bool given = group && *group;
-    if (given && find_groups(group, NULL, identity, error) < 0)
-        return -1;
-    if (*name && (!given || merge_groups) && find_groups(NULL, name, identity, error) < 0)
-        return -1;
-    for (size_t index = 0; index < additional_groups->count; index++)
-        add_group(identity, (int64_t)additional_groups->items[index]);
+    if (given) {
+        int64_t gid = group_id(group, error);
+        if (gid < 0)
+            return -1;
+        identity->gid = (gid_t)gid;
+    }
+    if (*name && (!given || container->merge_groups))
+        add_groups_of(name, identity);
+    for (size_t index = 0; index < container->additional_groups.count; index++)
+        add_group(identity, (int64_t)container->additional_groups.items[index]);
+    for (size_t index = 0; index < container->group_names.count; index++) {
+        int64_t gid = group_id(container->group_names.items[index], error);
+        if (gid < 0)
+            return -1;
+        add_group(identity, gid);
+    }
     if (!identity->home[0])
         strcpy(identity->home, "/");
     return 0;

@@ -3,7 +3,7 @@
 #ifndef USERS_H
 #define USERS_H
 
-#include "fields.h"
+#include "launch_plan.h"
 
 #include <sys/types.h>
 
@@ -18,7 +18,7 @@ struct identity {
 };
 
 /* `user`: "", "uid", "name", "uid:gid", "name:group". The groups of a name are added when no group is asked for, as container engines do, or, with
- * `merge_groups`, always. */
-int identity_resolve(const char *user, bool merge_groups, const struct numbers *additional_groups, struct identity *identity, struct error *error);
+ * the container's merge_groups, always; its additional groups in any case. */
+int identity_resolve(const char *user, const struct container_plan *container, struct identity *identity, struct error *error);
 
 #endif

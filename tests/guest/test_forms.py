@@ -23,9 +23,10 @@ PODFILE = """{
 	"id": "podfile",
 	"hostname": "shop",
 	"containers": [
-		{"name": "web", "image": "server", "user": {"additionalGroups": ["60"]}, "volumes": [{"volume": "pages", "path": "/srv"}]},
+		{"name": "web", "image": "server", "volumes": [{"volume": "pages", "path": "/srv"}]},
 		{"name": "shell", "image": "tools", "workdir": "/tmp", "tty": true,
-			"user": {"name": "1000", "group": "50", "additionalGroups": ["60"]},
+			"user": {"name": "app", "group": "staff", "additionalGroups": ["60", "root"]},
+			"ulimits": [{"name": "nofile", "soft": 100, "hard": 200}, {"name": "memlock", "soft": -1, "hard": -1}],
 			"envs": [{"env": "COST", "value": "5$(X)"}],
 			"entrypoint": ["sh", "-c"], "command": ["tty; pwd; id -u; id -g; id -G; hostname; echo $COST; exec sleep infinity"],
 			"volumes": [{"volume": "pages", "path": "/pages"}]}],
@@ -89,7 +90,8 @@ def test_a_podfile(pods: PodHost) -> None:
         assert pods.shell("podfile", "shell", "cat /etc/resolv.conf", user="0") == "nameserver 10.0.0.1\nsearch example.org"
         for word in ("/dev/pts/0", " /tmp", " 1000", " 50", " shop", " 5$(X)"):
             written(pods, "podfile", word)
-        assert pods.shell("podfile", "shell", "grep Groups /proc/$(pidof sleep)/status", user="0").split()[1:] == ["50", "60"]
+        assert pods.shell("podfile", "shell", "grep Groups /proc/$(pidof sleep)/status", user="0").split()[1:] == ["0", "50", "60"]
+        assert pods.shell("podfile", "shell", "ulimit -n; ulimit -Hn; ulimit -l").split() == ["100", "200", "unlimited"]
     finally:
         pods.pod("podfile", state="absent")
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._fields import field
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Interface, LaunchPlan, Mount, Volume
+from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 from hypothesis import HealthCheck, given, settings
 
 from tests.support.init import FAILED, NOT_CARRIED_OUT, SUCCEEDED, Init
@@ -113,6 +114,8 @@ def with_container(init: Init, **change: object) -> LaunchPlan:
         {"mounts": (Mount("data", "/x", "../../etc"),)},
         {"mounts": (Mount("data", "/x", "/etc"),)},
         {"workdir": "relative"},
+        {"ulimits": (Ulimit(16, 0, 0),)},
+        {"ulimits": (Ulimit(7, 2, 1),)},
     ],
     ids=lambda change: " ".join(f"{name}={str(value)[:30]}" for name, value in change.items()),
 )

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Mount, Volume
+from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 
 from tests.support.init import FAILED, SUCCEEDED, Init
 
@@ -24,6 +27,27 @@ def test_groups_of_the_image_are_merged(init: Init, user: str, merge: bool, want
     with init.pod(init.sh("app", IDS, user=user, merge_groups=merge, additional_groups=(70,))) as pod:
         assert pod.wait() == SUCCEEDED, pod.log.read_text()
         assert pod.output("app").decode().split() == wanted.split()
+
+
+def test_groups_by_name_and_limits(init: Init) -> None:
+    limits = (Ulimit(7, 100, 200), Ulimit(4, 0, 0))
+    script = f"{IDS}; ulimit -n; ulimit -Hn; ulimit -Hc"
+    with init.pod(init.sh("app", script, user="app:staff", group_names=("adm", "77", "empty"), ulimits=limits)) as pod:
+        assert pod.wait() == SUCCEEDED, pod.log.read_text()
+        assert pod.output("app").decode().split() == ["1000", "50", "4", "50", "60", "77", "100", "200", "0"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"group_names": ("nowhere",)}, b"group nowhere: not in the image's /etc/group"),
+        ({"ulimits": (Ulimit(7, 1, 2**40),)}, b"ulimit 7: Operation not permitted"),
+    ],
+)
+def test_groups_and_limits_that_cannot_be_had(init: Init, more: dict[str, Any], message: bytes) -> None:
+    with init.pod(init.sh("app", "true", **more)) as pod:
+        assert pod.wait() == FAILED
+        assert message in pod.log.read_bytes()
 
 
 @pytest.mark.parametrize(("user", "code"), [("", FAILED), ("root", FAILED), ("0:50", FAILED), ("app", SUCCEEDED), ("4242", SUCCEEDED)])

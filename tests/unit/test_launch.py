@@ -11,6 +11,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _fields, _launch
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, PlanTooLarge, Volume, decode, encode
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,8 @@ FULL = LaunchPlan(
             cpu_quota=50000,
             cpu_weight=20,
             memory_limit=1 << 26,
+            ulimits=(Ulimit(7, 1024, 2**64 - 1),),
+            group_names=("audio",),
         ),
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import Field
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms, podfile
 
@@ -150,6 +151,33 @@ def test_a_user_with_groups() -> None:
     assert spec["securityContext"] == {"supplementalGroups": [8, 24]}
 
 
+def test_users_and_groups_by_name_and_limits_are_annotations() -> None:
+    user = {"name": "nobody", "group": "13", "additionalGroups": ["cdrom", "8"]}
+    limits = [{"Name": "nofile", "Soft": 1024, "Hard": 4096}, {"name": "core"}, {"name": "memlock", "soft": -1, "hard": -1}]
+    containers = [{"name": "a", "image": "a", "user": user, "ulimits": limits}, {"name": "b", "image": "b", "user": {"additionalGroups": ["8"]}}]
+    manifest = podfile.convert(minimal(containers=containers))[0]
+    assert manifest["metadata"]["annotations"] == {
+        "hyper.pods/user.a": "nobody:13",
+        "hyper.pods/groups.a": "cdrom,8",
+        "hyper.pods/ulimits.a": "nofile=1024:4096,core=0:0,memlock=unlimited:unlimited",
+        "hyper.pods/groups.b": "8",
+    }
+    assert "securityContext" not in str(manifest)
+    first, second = parse(manifest).containers
+    assert (first.annotations.user, first.annotations.groups, second.annotations.groups) == ("nobody:13", ("cdrom", "8"), ("8",))
+    assert [(limit.resource, limit.soft, limit.hard) for limit in first.annotations.ulimits] == [(4, 0, 0), (7, 1024, 4096), (8, 2**64 - 1, 2**64 - 1)]
+
+
+@pytest.mark.parametrize(
+    ("lists", "address"),
+    [({}, None), ({"externalNetworks": ["0.0.0.0/0"], "internalNetworks": ["127.0.0.1/32"]}, "0.0.0.0"), ({"externalNetworks": ["127.0.0.0/8"]}, None)],
+)
+def test_who_may_come_to_mapped_ports(lists: dict[str, Any], address: str | None) -> None:
+    mappings = [{"containerPort": "80-81", "hostPort": "8080-8081"}]
+    ports = podfile.convert(minimal(portmappings=mappings, portmappingWhiteLists=lists))[0]["spec"]["containers"][0]["ports"]
+    assert [port.get("hostIP") for port in ports] == [address] * 2
+
+
 def test_a_podfile_in_yaml() -> None:
     manifest = pod("""
 # a web server
@@ -205,7 +233,6 @@ def test_empty_values_say_nothing() -> None:
 
 
 FILE = {"path": "/f", "filename": "f"}
-LISTED = [{"name": "a", "image": "a", "user": {"additionalGroups": ["8"]}}, {"name": "b", "image": "b"}]
 SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "image": "b", "sysctl": {"x": "2"}}]
 
 
@@ -222,7 +249,8 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(restartPolicy="sometimes"), "restartPolicy: must be one of always, onFailure, never, not 'sometimes'"),
         (minimal(interfaces=[{"bridge": "br0"}]), "interfaces: not supported: a pod's network is the host's to give"),
         (minimal(services=[{"serviceIP": "10.0.0.1"}]), "services: not supported: a pod holds no load balancer"),
-        (minimal(portmappingWhiteLists={"externalNetworks": ["0.0.0.0/0"]}), "portmappingWhiteLists: not supported: ports are open to whoever reaches"),
+        (minimal(portmappingWhiteLists={"internalNetworks": ["10.0.0.0/8"]}), "portmappingWhiteLists.internalNetworks[0]: not supported: nobody reaches a pod"),
+        (minimal(portmappingWhiteLists={"externalNetworks": ["::/0", "10.0.0.0/8"]}), "portmappingWhiteLists.externalNetworks[1]: not supported: the host's"),
         (minimal(log={"type": "syslog"}), "log.type: not supported: output goes to the pod's log"),
         (minimal(log={"type": "json-file", "config": {"max-size": "1m"}}), "log.config: not supported: the pod's log has no options"),
         (minimal(resource={"memory": "much"}), "resource.memory: must be a whole number, not 'much'"),
@@ -242,17 +270,20 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(files=[{"name": "f", "encoding": "base64", "content": "VsbG8sDQpoeXBlciENCg="}]), "files[0].content: is not base64"),
         (minimal(files=[{"name": "f", "uri": "http://example.org/"}]), "files[0].uri: not supported: files are fetched by the command hyper only"),
         (minimal(files=[{"name": "f", "uri": "http://example.org/", "content": "x"}]), "files[0].content: stands beside a uri"),
-        (minimal(containers=LISTED), "containers[1].user.additionalGroups: not supported: the containers of a pod have the same additional groups"),
         (minimal(containers=SYSCTLS), "containers[1].sysctl[x]: another container sets '1'; the containers of a pod share one kernel"),
         (minimal(containers=[{"name": "a", "image": "a"}] * 2), "containers[0].name: 'a' occurs twice"),
         (of_container(image=""), "containers[0].image: is required"),
         (of_container(id="other"), "containers[0].id: not supported: a container is known by its name"),
         (of_container(labels={"a": "b"}), "containers[0].labels: not supported: labels belong to the pod"),
-        (of_container(ulimits=[{"Name": "nofile"}]), "containers[0].ulimits: not supported: a manifest has no limits of this kind"),
+        (of_container(ulimits=[{"Name": "files"}]), "containers[0].ulimits: 'files' is not a limit"),
+        (of_container(ulimits=[{"Name": "core"}, {"Name": "core"}]), "containers[0].ulimits: core stands twice"),
+        (of_container(ulimits=[{"Name": "core", "soft": 2, "hard": 1}]), "containers[0].ulimits: the soft limit of core is above the hard one"),
+        (of_container(ulimits=[{"Name": "core", "soft": "x"}]), "containers[0].ulimits[0].soft: must be a whole number, or -1 for no limit, not 'x'"),
         (of_container(logPath="/log"), "containers[0].logPath: not supported: output goes to the pod's log"),
         (of_container(StopSignal="SIGNOPE"), "containers[0].StopSignal: 'SIGNOPE' is not a signal"),
-        (of_container(user={"name": "nobody"}), "containers[0].user.name: not supported: a manifest has numbers for users and groups, not 'nobody'"),
-        (of_container(user={"additionalGroups": ["cdrom"]}), "containers[0].user.additionalGroups[0]: not supported: a manifest has numbers"),
+        (of_container(user={"name": "no body"}), "containers[0].user: 'no body' is not of the form app or app:staff"),
+        (of_container(user={"group": "staff"}), "containers[0].user.name: is required beside the name of a group"),
+        (of_container(user={"additionalGroups": ["a,b:c"]}), "containers[0].user.additionalGroups: 'b:c' is not a group"),
         (of_container(envs=[{"env": "A", "vale": "x"}]), "containers[0].envs[0].vale: unknown field. Did you mean value?"),
         (of_container(ports=[{"containerPort": 80, "servicePort": 80}]), "containers[0].ports[0].servicePort: not supported: a pod holds no load balancer"),
         (of_container(ports=[{"containerPort": 80, "protocol": "sctp"}]), "containers[0].ports[0].protocol: must be one of tcp, udp, not 'sctp'"),

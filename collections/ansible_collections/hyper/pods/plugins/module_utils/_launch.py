@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import ACTION, PROBE, Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 
 _HEAD = struct.Struct("<8sIIII")
 _SECTOR = 512
@@ -89,7 +90,7 @@ class Container:
     resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept. init: runs to its end before those that follow it, or,
     with restart_policy Always, beside them from then on (a sidecar); init containers come first.
     merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
-    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes.
+    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. group_names: additional groups, by their names in the image.
     """
 
     name: str
@@ -122,6 +123,8 @@ class Container:
     cpu_weight: int | None = None
     memory_limit: int | None = None
     devices: tuple[Device, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    group_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,12 @@ _MOUNT = Record(
     Part(tag.MOUNT_READONLY, "readonly", FLAG),
     Part(tag.MOUNT_COPY_UP, "copy_up", FLAG),
 )
+_ULIMIT = Record(
+    Ulimit,
+    Part(tag.ULIMIT_RESOURCE, "resource", NUMBER),
+    Part(tag.ULIMIT_SOFT, "soft", NUMBER),
+    Part(tag.ULIMIT_HARD, "hard", NUMBER),
+)
 _CONTAINER = Record(
     Container,
     Part(tag.CONTAINER_NAME, "name", TEXT),
@@ -220,6 +229,8 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
     Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
     Part(tag.CONTAINER_DEVICE, "devices", _DEVICE.kind, many=True),
+    Part(tag.CONTAINER_ULIMIT, "ulimits", _ULIMIT.kind, many=True),
+    Part(tag.CONTAINER_GROUP_NAME, "group_names", TEXT, many=True),
 )
 _IMAGE = Record(
     Image,

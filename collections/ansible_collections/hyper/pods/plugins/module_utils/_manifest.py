@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_container, _manifest_volumes
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_container, _manifest_volumes
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
@@ -130,6 +130,10 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     if count > MAX_CONTAINERS:
         raise spec.fail("containers", f"has {count} containers; a pod holds at most {MAX_CONTAINERS}")
     _distinct_names(spec, init_containers, containers)
+    identified = {container.name: container.security.identified for container in init_containers + containers}
+    own = _manifest_annotations.owned(annotations, identified, metadata.at("annotations"))
+    init_containers = tuple(replace(container, annotations=own[container.name]) for container in init_containers)
+    containers = tuple(replace(container, annotations=own[container.name]) for container in containers)
     cpus, memory_mib = guest_size(spec, _side_by_side(init_containers, containers))
     grace_period = spec.integer("terminationGracePeriodSeconds", 0, 2**31 - 1)
     pod = Pod(
@@ -247,6 +251,8 @@ def _container_document(container: Container) -> dict[str, Any]:
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
     if security := said(container.security):
         entry["securityContext"] = security
+    if own := said(container.annotations):
+        entry["annotations"] = own
     if resources := said(container.resources):
         entry["resources"] = {name: float(value) for name, value in resources.items()}
     return entry

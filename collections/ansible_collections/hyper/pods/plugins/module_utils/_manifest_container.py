@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_annotations import Own
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Lifecycle, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
@@ -41,7 +42,7 @@ class Port:
 class Container:
     """One container of a pod. command and args are None where the image's own are to be used: unset is not the same as empty.
 
-    init: it runs to its end before those that follow it. restart_policy: None where the pod's own applies.
+    init: it runs to its end before those that follow it. restart_policy: None where the pod's own applies. annotations: what the pod's say of it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Container:
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    annotations: Own = field(default_factory=Own)
 
     @property
     def sidecar(self) -> bool:

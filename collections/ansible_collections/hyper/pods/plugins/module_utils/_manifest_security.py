@@ -60,6 +60,11 @@ class Security:
         kept -= {_CAPABILITIES.index(name) for name in self.drop if name != "ALL"} if not self.privileged else set()
         return tuple(sorted(kept))
 
+    @property
+    def identified(self) -> bool:
+        """Whether it says who the container runs as."""
+        return self.run_as_user is not None or self.run_as_group is not None
+
     def user(self, image_user: str) -> str:
         """Who the container runs as, in the form that an image's User has."""
         user = image_user.partition(":")[0] if self.run_as_user is None else str(self.run_as_user)

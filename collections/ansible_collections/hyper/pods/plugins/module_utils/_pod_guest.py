@@ -138,6 +138,8 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 cpu_weight=container.resources.cpu_weight,
                 memory_limit=container.resources.memory_limit,
                 devices=tuple(_launch.Device(device.name, device.path) for device in container.devices),
+                ulimits=container.annotations.ulimits,
+                group_names=container.annotations.groups,
             )
         )
     hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n{pod.names.hosts()}"
@@ -166,7 +168,7 @@ def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.V
 
 
 def _user(container: Container, config: ImageConfig, path: str) -> str:
-    user = container.security.user(config.user)
+    user = container.security.user(container.annotations.user or config.user)
     if container.security.run_as_non_root and user.partition(":")[0] in ("", "0", "root"):
         raise InvalidManifest(
             f"image {container.image} runs as root, and runAsNonRoot is true", where=f"{path}.securityContext.runAsUser", remedy="Give the container a user"

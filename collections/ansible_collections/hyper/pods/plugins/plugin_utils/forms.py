@@ -14,6 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._tree import NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import compose, podfile
 from ansible_collections.hyper.pods.plugins.plugin_utils._parts import Labels
+from ansible_collections.hyper.pods.plugins.plugin_utils._podfile_storage import Fetch
 from ansible_collections.hyper.pods.plugins.plugin_utils._yaml import ManifestLoader
 from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadDefinition, Manifest, check_manifests
 
@@ -49,9 +50,7 @@ def read(text: str, *, where: str) -> list[Any]:
     return [document for document in documents if document is not None]
 
 
-def convert(
-    documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: podfile.Fetch | None = None
-) -> list[Manifest]:
+def convert(documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
     """The same documents as manifests; beside a Pod there may be a ConfigMap that it needs.
 
     name: of a Compose file that says none. variables: what a Compose file may name as ``${NAME}``. fetch: see ``podfile.convert``. Raises
@@ -74,7 +73,7 @@ def convert(
     return manifests
 
 
-def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: podfile.Fetch | None = None) -> list[Manifest]:
+def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
     """The Pod manifests of a text of any form with one or several documents; see ``convert``. Raises BadDefinition or InvalidManifest."""
     manifests = pods(read(text, where=where), where=where, name=name, variables=variables, fetch=fetch)
     if not any(manifest["kind"] == "Pod" for manifest in manifests):
@@ -82,9 +81,7 @@ def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[
     return manifests
 
 
-def pods(
-    documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: podfile.Fetch | None = None
-) -> list[Manifest]:
+def pods(documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
     """The documents as Pod manifests that can be run; see ``convert``."""
     manifests = convert(documents, where=where, name=name, variables=variables, fetch=fetch)
     volume = _kubernetes.VOLUME["configMap"]

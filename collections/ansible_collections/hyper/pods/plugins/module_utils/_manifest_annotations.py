@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Kubernetes has no field for and a pod may say all the same: annotations ``hyper.pods/WORD.CONTAINER``, one of a container each.
+
+Annotations of other prefixes are kept and shown; one of this prefix that nobody knows is refused, as an unknown field is.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ansible_collections.hyper.pods.plugins.module_utils import _ulimit
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
+from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
+
+PREFIX = "hyper.pods/"
+USER, GROUPS, ULIMITS = "user", "groups", "ulimits"
+WORDS: Mapping[str, str] = {
+    USER: "who the container runs as, `app` or `app:staff`, in place of the image's User; names are resolved in the image. Not beside runAsUser or runAsGroup",
+    GROUPS: "additional groups of the container's processes alone, `audio,44`; names are resolved in the image",
+    ULIMITS: "limits of each of its processes, `nofile=1024:4096,core=0,memlock=unlimited`: soft and hard, by the names of setrlimit(2) in lower case",
+}
+# What useradd(8) lets a name be, and numbers.
+_NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}\$?"
+
+
+@dataclass(frozen=True)
+class Own:
+    """What annotations say of one container. user: "" is the image's; groups: names or numbers."""
+
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+
+
+def key(word: str, container: str) -> str:
+    """``hyper.pods/ulimits.web``."""
+    return f"{PREFIX}{word}.{container}"
+
+
+def owned(annotations: Mapping[str, str], containers: Mapping[str, bool], where: str) -> dict[str, Own]:
+    """What is said of each container. containers: name → whether its securityContext says who it runs as. where: the path of the annotations.
+
+    Raises InvalidManifest with the annotation's path.
+    """
+    result = {name: Own() for name in containers}
+    for annotation, value in annotations.items():
+        if not annotation.startswith(PREFIX):
+            continue
+        word, _, container = annotation[len(PREFIX) :].partition(".")
+        path = f"{where}[{annotation}]"
+        if word not in WORDS:
+            near = difflib.get_close_matches(word, WORDS, n=1)
+            raise InvalidManifest("unknown annotation", where=path, remedy=f"Did you mean {key(near[0], container or 'CONTAINER')}?" if near else None)
+        if container not in containers:
+            raise InvalidManifest(f"there is no container {container!r}", where=path, remedy=f"Containers of this pod: {', '.join(containers)}")
+        if word == USER and containers[container]:
+            raise InvalidManifest("stands beside runAsUser or runAsGroup", where=path, remedy="Keep one of the two")
+        try:
+            result[container] = _with(result[container], word, value)
+        except ValueError as error:
+            raise InvalidManifest(str(error), where=path) from None
+    return result
+
+
+def check(word: str, value: str, where: str) -> None:
+    """Refuse a value that an annotation cannot have; raises InvalidManifest about ``where``."""
+    try:
+        _with(Own(), word, value)
+    except ValueError as error:
+        raise InvalidManifest(str(error), where=where) from None
+
+
+def _with(own: Own, word: str, value: str) -> Own:
+    if word == ULIMITS:
+        return replace(own, ulimits=_ulimit.parse(value))
+    if word == USER:
+        if not re.fullmatch(f"{_NAME}(:{_NAME})?", value):
+            raise ValueError(f"{value!r} is not of the form app or app:staff")
+        return replace(own, user=value)
+    groups = tuple(group.strip() for group in value.split(","))
+    for group in groups:
+        if not re.fullmatch(_NAME, group):
+            raise ValueError(f"{group!r} is not a group")
+    return replace(own, groups=groups)
