@@ -50,7 +50,10 @@ services:
     restart: always
     depends_on: [web]
     cap_drop: [ALL]
-    command: sh -c 'wget -qO- http://web/ 2>&1; grep CapEff /proc/self/status; sleep infinity'
+    user: app
+    group_add: [staff]
+    ulimits: {nofile: 100}
+    command: sh -c 'wget -qO- http://web/ 2>&1; echo $$(id -u) $$(id -G) $$(ulimit -n); grep CapEff /proc/self/status; sleep infinity'
   prepare:
     image: tools
     command: echo prepared
@@ -106,6 +109,7 @@ def test_a_compose_file(pods: PodHost) -> None:
         assert pods.shell("composed", "client", "grep -c web /etc/hosts") == "1"
         assert pods.exec("composed", "client", "wget", "-qO-", "http://web/none").stderr.decode().rstrip().endswith("404 Not Found")
         assert pods.exec("composed", "web", "touch", "/file").code == 1
+        written(pods, "composed", " 1000 1000 50 100\n")
         written(pods, "composed", "CapEff:\t0000000000000000\n")
         log = pods.log("composed")
         assert max(log.index(" prepared\n"), log.index(" warm\n")) < min(log.index("event F web started"), log.index("event F client started"))
@@ -121,6 +125,7 @@ def test_an_appcontainer_image(pods: PodHost, tmp_path: Path) -> None:
         "workingDirectory": "/work",
         "environment": [{"name": "GREETING", "value": "hello"}, {"name": "PATH", "value": "/bin"}],
         "mountPoints": [{"name": "work", "path": "/work"}],
+        "isolators": [{"name": "resource/memory", "value": {"limit": "64Mi"}}],
     }
     document = {"acKind": "ImageManifest", "acVersion": "0.8.11", "name": "example.com/app", "app": app}
     members = [
@@ -134,7 +139,7 @@ def test_an_appcontainer_image(pods: PodHost, tmp_path: Path) -> None:
     (tmp_path / "app.aci").write_bytes(gzip.compress(tar(members)))
     pods.pod(manifest("appc", {"name": "app", "image": f"aci:{tmp_path}/app.aci", "args": ["world"]}))
     try:
-        assert pods.shell("appc", "app", "cat /work/seed") == "from the image"
+        assert pods.shell("appc", "app", "cat /work/seed /sys/fs/cgroup/container.app/memory.max").split() == ["from", "the", "image", str(64 << 20)]
         for word in (" 1000\n", " 50\n", " /work\n", " hello world\n"):
             written(pods, "appc", word)
     finally:

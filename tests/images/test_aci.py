@@ -50,7 +50,10 @@ def test_an_image_becomes_a_disk(store: ImageStore, tmp_path: Path) -> None:
         "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": "x=y"}],
         "mountPoints": [{"name": "data", "path": "/data", "readOnly": False}],
         "ports": [{"name": "http", "port": 80, "protocol": "tcp"}, {"name": "ftp", "port": 2000, "count": 2, "protocol": "tcp", "socketActivated": False}],
-        "isolators": [],
+        "isolators": [
+            {"name": "resource/memory", "value": {"request": "32M", "limit": "64Mi"}},
+            {"name": "resource/cpu", "value": {"default": True, "limit": "500m"}},
+        ],
     }
     labels = [{"name": "os", "value": "linux"}, {"name": "arch", "value": {"arm64": "aarch64"}.get(ARCHITECTURE, ARCHITECTURE)}]
     source = write(tmp_path / "web.aci", app=app, labels=labels, annotations=[{"name": "authors", "value": "me"}], dependencies=[])
@@ -61,7 +64,10 @@ def test_an_image_becomes_a_disk(store: ImageStore, tmp_path: Path) -> None:
     config = image.config
     assert (config.entrypoint, config.cmd, config.user, config.working_dir) == (("/bin/web", "--quiet"), (), "100:www", "/srv")
     assert (config.env, config.volumes, config.exposed_ports) == ((("A", "1"), ("B", "x=y")), ("/data",), ("2000/tcp", "2001/tcp", "80/tcp"))
-    assert (config.labels, config.architecture) == ((("authors", "me"),), ARCHITECTURE)
+    assert (config.labels, config.architecture) == (
+        (("authors", "me"), ("hyper.pods/limits.cpu", "500m"), ("hyper.pods/limits.memory", "64Mi"), ("hyper.pods/requests.memory", "32M")),
+        ARCHITECTURE,
+    )
     with opened(image.disk, tmp_path / "mnt") as content:
         assert set(describe(content)) - {"."} == {"bin", "bin/web", "bin/also", "sh", ".wh.kept"}
         web = (content / "bin/web").stat()
@@ -84,7 +90,7 @@ def test_an_image_is_named_by_its_file_too(store: ImageStore, tmp_path: Path) ->
     assert store.resolve(source) is not None
 
 
-ISOLATOR = {"name": "resource/memory", "value": {"limit": "1G"}}
+ISOLATOR = {"name": "os/linux/capabilities-retain-set", "value": {"set": ["CAP_CHOWN"]}}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,9 @@ ISOLATOR = {"name": "resource/memory", "value": {"limit": "1G"}}
     [
         ({}, {"dependencies": [{"imageName": "a"}]}, UnsupportedImage, "its manifest has dependencies: not supported: an image stands alone here"),
         ({}, {"pathWhitelist": ["/a"]}, UnsupportedImage, "pathWhitelist: not supported"),
-        ({"isolators": [ISOLATOR]}, {}, UnsupportedImage, "app.isolators: not supported: an image sets no limits"),
+        ({"isolators": [ISOLATOR]}, {}, UnsupportedImage, "app.isolators[0].name: not supported: an image sets limits of CPU and memory only, not os/"),
+        ({"isolators": [{"name": "resource/cpu"}]}, {}, BadImage, "app.isolators[0].value: is required"),
+        ({"isolators": [{"name": "resource/cpu", "value": {"limit": "much"}}]}, {}, BadImage, "app.isolators[0].value.limit: 'much' is not a quantity"),
         ({"eventHandlers": [{"name": "pre-start", "exec": ["/a"]}]}, {}, UnsupportedImage, "app.eventHandlers: not supported"),
         ({"supplementaryGIDs": [1]}, {}, UnsupportedImage, "app.supplementaryGIDs: not supported: an image has one group"),
         ({"user": "/bin/web"}, {}, UnsupportedImage, "app.user: not supported: the owner of a file is not looked up"),

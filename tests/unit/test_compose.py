@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
 HEALTHCHECK = {"test": ["CMD", "pg_isready"], "interval": "5s", "timeout": "3s", "retries": 2, "start_period": "1m2s"}
@@ -233,6 +234,27 @@ def test_a_variable_of_a_service_may_be_taken_from_the_environment() -> None:
         assert pod(service(environment=environment), TOKEN="a$b")["spec"]["containers"][0]["env"] == [{"name": "TOKEN", "value": "a$$b"}]
 
 
+def test_users_by_name_limits_parameters_and_hosts() -> None:
+    manifest = pod(
+        service(
+            user="www-data:staff",
+            group_add=["audio", 44],
+            ulimits={"nofile": {"soft": 1024, "hard": 4096}, "core": 0, "memlock": -1},
+            sysctls=["net.core.somaxconn=1024"],
+            extra_hosts=["db:10.0.0.1", "v6=[::1]"],
+        )
+    )
+    assert manifest["metadata"]["annotations"] == {
+        "hyper.pods/user.web": "www-data:staff",
+        "hyper.pods/groups.web": "audio,44",
+        "hyper.pods/ulimits.web": "nofile=1024:4096,core=0:0,memlock=-1:-1",
+    }
+    assert manifest["spec"]["securityContext"] == {"sysctls": [{"name": "net.core.somaxconn", "value": "1024"}]}
+    assert manifest["spec"]["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["db"]}, {"ip": "::1", "hostnames": ["v6"]}]
+    assert "runAsUser" not in str(manifest)
+    parse(manifest)
+
+
 def services(**of: dict[str, Any]) -> dict[str, Any]:
     """A Compose file with services that have an image each."""
     return {"services": {name: {"image": name, **fields} for name, fields in of.items()}}
@@ -271,7 +293,15 @@ HEALTHY = {"condition": "service_healthy"}
         (service(ports=[{"published": 80}]), "services.web.ports[0].target: is required"),
         (service(restart="on-failure:3"), "services.web.restart: not supported: restarts are not counted. Write on-failure"),
         (service(restart="sometimes"), "services.web.restart: must be one of no, always, unless-stopped, on-failure, not 'sometimes'"),
-        (service(user="www-data"), "services.web.user: not supported: a manifest has numbers for users and groups, not 'www-data'"),
+        (service(user="www data"), "services.web.user: 'www data' is not of the form app or app:staff"),
+        (service(group_add=["a b"]), "services.web.group_add: 'a b' is not a group"),
+        (service(ulimits={"files": 5}), "services.web.ulimits: 'files' is not a limit"),
+        (service(ulimits={"nofile": "many"}), "services.web.ulimits.nofile: must be a whole number, or soft and hard"),
+        (service(ulimits={"nofile": {"soft": 2}}), "services.web.ulimits.nofile: must be a whole number, or soft and hard"),
+        (service(extra_hosts=["db"]), "services.web.extra_hosts[0]: 'db' is not of the form NAME=VALUE"),
+        (service(extra_hosts=["db:host-gateway"]), "services.web.extra_hosts[0]: 'host-gateway' is not an address"),
+        (services(a={"sysctls": {"x": 1}}, b={"sysctls": ["x=2"]}), "services.b.sysctls[0]: another service sets '1'; the services of a pod share one kernel"),
+        (services(a={"extra_hosts": {"x": "::1"}}, b={"extra_hosts": ["x=::2"]}), "services.b.extra_hosts[0]: another service has ::1 for x"),
         (service(stop_grace_period="500ms"), "services.web.stop_grace_period: '500ms' is not a duration in whole seconds"),
         (services(a={}, b={"stop_grace_period": "1m"}), "services.b.stop_grace_period: not supported: a pod has one grace period; another service has 10 s"),
         (service(healthcheck={"interval": "5s"}), "services.web.healthcheck.test: must be a text, or a list that begins with CMD"),

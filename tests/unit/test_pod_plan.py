@@ -11,11 +11,12 @@ from ansible_collections.hyper.pods.plugins.module_utils._launch import Containe
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._pod_guest import launch_plan
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONFIG = ImageConfig(cmd=("sleep", "infinity"))
 
 
-def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Container]:
+def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None = None, *, config: ImageConfig = CONFIG, **spec: Any) -> dict[str, Container]:
     """The launch plan's containers, by name and in its order."""
 
     def named(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None 
     }
     pod = parse(manifest)
     images = {container.name: "sha256:" + "a" * 64 for container in pod.all_containers}
-    return {container.name: container for container in launch_plan(pod, images, {"sha256:" + "a" * 64: CONFIG}).containers}
+    return {container.name: container for container in launch_plan(pod, images, {"sha256:" + "a" * 64: config}).containers}
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,35 @@ def test_what_a_probe_does(handler: dict[str, Any], action: Action) -> None:
 def test_when_a_probe_counts(more: dict[str, int], probe: dict[str, int]) -> None:
     plan = planned([{"name": "app", "startupProbe": {"exec": {"command": ["true"]}, **more}}])
     assert plan["app"].startup_probe == Probe(Action("exec", ("true",)), **probe)
+
+
+LIMITED = ImageConfig(
+    cmd=("app",), labels=(("hyper.pods/limits.cpu", "500m"), ("hyper.pods/limits.memory", "64Mi"), ("hyper.pods/requests.memory", "32Mi"), ("other", "x"))
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "limits"),
+    [
+        ({}, (50000, 20, 64 << 20)),
+        ({"requests": {"cpu": "1"}}, (None, 39, 64 << 20)),
+        ({"limits": {"memory": "1Gi"}}, (50000, 20, 1 << 30)),
+    ],
+)
+def test_limits_of_an_image_hold_where_the_definition_says_nothing(own: dict[str, Any], limits: tuple[int | None, ...]) -> None:
+    app = planned([{"name": "app", "resources": own}], config=LIMITED)["app"]
+    assert (app.cpu_quota, app.cpu_weight, app.memory_limit) == limits
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"limits.cpu": "much"}, r"^spec\.containers\[0\]\.image: image tools: its own limits: 'much' is not a quantity"),
+        ({"limits.cpu": "1", "requests.cpu": "2"}, r"^spec\.containers\[0\]\.image: image tools: its own limits: asks for more cpu than its limit"),
+        ({"requests.memory": "1Gi"}, r"^spec\.containers\[0\]\.resources: image tools asks for 1 GiB, and the guest has 256 MiB\. Give the container"),
+    ],
+)
+def test_limits_of_an_image_that_cannot_hold(labels: dict[str, str], message: str) -> None:
+    config = ImageConfig(cmd=("app",), labels=tuple((f"hyper.pods/{name}", value) for name, value in labels.items()))
+    with pytest.raises(InvalidManifest, match=message):
+        planned([{"name": "app"}], config=config)

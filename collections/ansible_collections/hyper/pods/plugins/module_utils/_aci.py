@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _image_resources, _manifest_values
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import parse_json
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadImage, ImageNotFound, PullFailed, UnsupportedImage
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import Field
@@ -25,6 +26,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidMan
 TREE = b"rootfs"
 _MANIFEST_LIMIT = 1 << 20
 # appc's names of processors → Go's, which image configs have.
+_RESOURCES = {"resource/cpu": "cpu", "resource/memory": "memory"}
 _ARCHITECTURES = {"i386": "386", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm"}
 
 
@@ -106,7 +108,7 @@ def _config(root: Node) -> dict[str, Any]:
     _nothing(root, "pathWhitelist", "it belongs to dependencies")
     root.done()
     if notes:
-        result["Labels"] = notes
+        result["Labels"] = {**notes, **result.get("Labels", {})}
     architecture = labels.get("arch", "")
     return {"architecture": _ARCHITECTURES.get(architecture, architecture), "os": labels.get("os", "linux"), "config": result}
 
@@ -118,7 +120,7 @@ def _app(node: Node) -> dict[str, Any]:
     user, group = (_owner(node, name) for name in ("user", "group"))
     directory = node.string("workingDirectory") or "/"
     _nothing(node, "eventHandlers", "nothing is run before the application or after it")
-    _nothing(node, "isolators", "an image sets no limits")
+    limits = _isolators(node)
     _nothing(node, "supplementaryGIDs", "an image has one group")
     environment = _pairs(node, "environment")
     volumes: dict[str, dict[str, str]] = {}
@@ -138,7 +140,28 @@ def _app(node: Node) -> dict[str, Any]:
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Volumes": volumes,
         "ExposedPorts": ports,
+        "Labels": limits,
     }
+
+
+def _isolators(node: Node) -> dict[str, str]:
+    """Limits of CPU and memory, as labels of the configuration."""
+    labels = {}
+    for each in node.nodes("isolators"):
+        name, value = each.required_string("name"), each.node("value")
+        each.done()
+        if name not in _RESOURCES:
+            raise NotSupported(each.at("name"), f"an image sets limits of CPU and memory only, not {name}")
+        if value is None:
+            raise each.fail("value", "is required")
+        for field, side in (("limit", "limits"), ("request", "requests")):
+            quantity = value.scalar(field)
+            if quantity is not None:
+                _manifest_values.amount(value, field, quantity)
+                labels[_image_resources.label(side, _RESOURCES[name])] = str(quantity)
+        value.boolean("default")
+        value.done()
+    return labels
 
 
 def _owner(node: Node, name: str) -> str:

@@ -7,12 +7,23 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _launch, _manifest, _manifest_env, _manifest_security, _manifest_values, _pod_guest_life
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _guest,
+    _image_resources,
+    _launch,
+    _manifest,
+    _manifest_env,
+    _manifest_security,
+    _manifest_values,
+    _pod_guest_life,
+    _quantity,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -97,6 +108,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     containers = []
     for path, container in zip(pod.paths, pod.all_containers):
         config, security = configs[images[container.name]], container.security
+        resources = _resources(container, config, pod.memory_mib, path)
         mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only or mount.name in fixed, False) for mount in container.mounts]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
         for target in config.volumes:
@@ -134,10 +146,10 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 merge_groups=security.run_as_group is not None,
                 non_root=security.run_as_non_root,
                 unmasked_proc=security.unmasked_proc,
-                cpu_quota=container.resources.cpu_quota_us,
-                cpu_weight=container.resources.cpu_weight,
-                memory_limit=container.resources.memory_limit,
                 devices=tuple(_launch.Device(device.name, device.path) for device in container.devices),
+                cpu_quota=resources.cpu_quota_us,
+                cpu_weight=resources.cpu_weight,
+                memory_limit=resources.memory_limit,
                 ulimits=container.annotations.ulimits,
                 group_names=container.annotations.groups,
             )
@@ -165,6 +177,23 @@ def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.V
     # The group that owns a volume may read its files.
     files = tuple(_launch.File(file.path, file.data, file.mode | (0 if group is None else 0o040)) for file in volume.files)
     return _launch.Volume(volume.name, "tmpfs", None, group, files)
+
+
+def _resources(container: Container, config: ImageConfig, memory_mib: int, path: str) -> Resources:
+    labels = dict(config.labels)
+    try:
+        resources = _image_resources.merged(container.resources, labels)
+    except ValueError as error:
+        raise InvalidManifest(f"image {container.image}: its own limits: {error}", where=f"{path}.image") from None
+    # A limit of the image is no promise, what it asks for is; the size of the guest is the definition's to say.
+    asked = resources.memory_request if container.resources.memory is None and _image_resources.label("requests", "memory") in labels else None
+    if (asked or 0) > memory_mib * _quantity.MIB:
+        raise InvalidManifest(
+            f"image {container.image} asks for {_quantity.human(asked or 0)}, and the guest has {memory_mib} MiB",
+            where=f"{path}.resources",
+            remedy="Give the container this memory",
+        )
+    return resources
 
 
 def _user(container: Container, config: ImageConfig, path: str) -> str:

@@ -12,8 +12,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_annotations
 from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL, InvalidManifest, NotSupported
-from ansible_collections.hyper.pods.plugins.plugin_utils import _parts, definitions
+from ansible_collections.hyper.pods.plugins.plugin_utils import _compose_users, _parts, definitions
 from ansible_collections.hyper.pods.plugins.plugin_utils._compose_order import COMPLETED, CONDITIONS, HEALTHY, STARTED, Dependencies, arrange
 from ansible_collections.hyper.pods.plugins.plugin_utils._compose_text import interpolated, seconds
 from ansible_collections.hyper.pods.plugins.plugin_utils._compose_volumes import Volumes
@@ -41,7 +42,6 @@ _SERVICE = _parts.refused(
     env_file="write environment",
     extends="write the service whole",
     external_links=_ONE_NETWORK,
-    extra_hosts="write it in a manifest",
     hostname="a pod has one hostname",
     ipc="the services of a pod share one IPC namespace",
     labels="labels belong to the pod",
@@ -57,8 +57,6 @@ _SERVICE = _parts.refused(
     secrets="write it as a volume",
     security_opt="write it in a manifest",
     shm_size="write a volume of type tmpfs for /dev/shm",
-    sysctls="write it in a manifest",
-    ulimits="a manifest has no limits of this kind",
     volumes_from="name the volumes",
 )
 
@@ -104,14 +102,17 @@ def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -
     parts = {
         "initContainers": [containers[key] for key in order.before],
         "terminationGracePeriodSeconds": _grace_period(services),
-        "hostAliases": [{"ip": "127.0.0.1", "hostnames": sorted(services)}] if len(services) > 1 else [],
+        "securityContext": {"sysctls": sysctls} if (sysctls := _compose_users.sysctls(services)) else [],
+        "hostAliases": [*([{"ip": "127.0.0.1", "hostnames": sorted(services)}] if len(services) > 1 else []), *_compose_users.extra_hosts(services)],
         "volumes": volumes.used,
     }
     spec.update({key: value for key, value in parts.items() if value != []})
+    said = {_manifest_annotations.key(word, key): value for key, node in services.items() for word, value in _compose_users.annotated(node).items()}
+    metadata = {"name": pod_name, **({"annotations": said} if said else {})}
     for node in services.values():
         node.done(_SERVICE)
     root.done(_TOP)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod_name}, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def _container(node: Tree, name: str, variables: Mapping[str, str], volumes: Volumes) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def _container(node: Tree, name: str, variables: Mapping[str, str], volumes: Vol
         "env": _parts.environment(_environment(node, variables)) or None,
         "ports": [*_ports(node), *_exposed(node)] or None,
         "volumeMounts": volumes.mounts(node) or None,
-        "securityContext": _security(node) or None,
+        "securityContext": _compose_users.security(node) or None,
         "readinessProbe": _probe(node),
         "lifecycle": _parts.stop_signal(node.at("stop_signal"), signal) if signal else None,
         "stdin": node.boolean("stdin_open") or None,
@@ -294,26 +295,6 @@ def _distinct_ports(services: Mapping[str, Tree], containers: Mapping[str, dict[
             if other != key:
                 message = f"{port['containerPort']}/{port['protocol'].lower()} is the port of {other} too; {_ONE_NETWORK}"
                 raise InvalidManifest(message, where=services[key].at("ports"), remedy="Let one of them listen on another port")
-
-
-def _security(node: Tree) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    user = node.value("user")
-    if user is not None:
-        match = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", str(user))
-        if match is None:
-            raise NotSupported(node.at("user"), f"a manifest has numbers for users and groups, not {user!r}", "Write UID or UID:GID")
-        result["runAsUser"] = int(match[1])
-        if match[2]:
-            result["runAsGroup"] = int(match[2])
-    groups = {"add": node.strings("cap_add"), "drop": node.strings("cap_drop")}
-    capabilities = {verb: [name.upper().removeprefix("CAP_") for name in names] for verb, names in groups.items() if names}
-    if capabilities:
-        result["capabilities"] = capabilities
-    for name, field in (("privileged", "privileged"), ("read_only", "readOnlyRootFilesystem")):
-        if node.boolean(name):
-            result[field] = True
-    return result
 
 
 def _probe(node: Tree) -> dict[str, Any] | None:
