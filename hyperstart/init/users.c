@@ -122,6 +122,8 @@ int identity_resolve(const char *user, const struct container_plan *container, s
             return -1;
         add_group(identity, gid);
     }
+    /* Otherwise who drops the group by a setgid program escapes what is denied to it (CVE-2022-36109, where engines lacked this). */
+    add_group(identity, identity->gid);
     if (!identity->home[0])
         strcpy(identity->home, "/");
     return 0;

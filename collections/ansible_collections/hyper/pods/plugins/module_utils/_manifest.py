@@ -251,8 +251,6 @@ def _container_document(container: Container) -> dict[str, Any]:
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
     if security := said(container.security):
         entry["securityContext"] = security
-    if own := said(container.annotations):
-        entry["annotations"] = own
     if resources := said(container.resources):
         entry["resources"] = {name: float(value) for name, value in resources.items()}
     return entry
