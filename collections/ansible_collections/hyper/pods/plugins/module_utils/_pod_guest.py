@@ -22,8 +22,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Inst
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
