@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _plan
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _plan
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Wanted
 
 WEB = Container("web", "nginx")
@@ -16,19 +19,29 @@ LOG = Container("log", "busybox")
 POD = Pod("shop", (WEB, LOG))
 IMAGES = {"web": "sha256:" + "a" * 64, "log": "sha256:" + "b" * 64}
 RUNNING = Observed(POD, IMAGES, running=True)
+RIGID = replace(RUNNING, rigid=True)
 OFF = Observed(POD, IMAGES)
 COMPLETED = Observed(POD, IMAGES, completed=True)
 NOTHING = Observed()
+
+CREATE = ("create", "live")
+START = ("start", "starts the guest")
+GUEST = ("update", "restarts the guest")
+LIVE = ("update", "live")
+WEB_ANEW = ("update", "restarts container web")
 
 
 def brief(actions: tuple[_plan.Action, ...]) -> list[tuple[str, str]]:
     return [(action.action, action.effect) for action in actions]
 
 
-CREATE = ("create", "live")
-START = ("start", "starts the guest")
-RESTARTING = ("update", "restarts the guest")
-LIVE = ("update", "live")
+def ids(pod: Pod) -> dict[str, str]:
+    return {container.name: IMAGES.get(container.name, "sha256:" + "c" * 64) for container in pod.all_containers}
+
+
+LABELLED = replace(POD, labels={"a": "b"})
+LARGER = replace(POD, memory_mib=512)
+ANEW = replace(POD, containers=(replace(WEB, args=("x",)), LOG))
 
 
 @pytest.mark.parametrize(
@@ -39,47 +52,217 @@ LIVE = ("update", "live")
         (POD, Observed(residue=True), True, [CREATE, START]),
         (POD, RUNNING, True, []),
         (POD, RUNNING, False, []),
+        (POD, RIGID, True, []),
         (POD, OFF, True, [START]),
         (POD, OFF, False, []),
+        (POD, replace(OFF, due=True), True, [START]),
         (POD, COMPLETED, True, []),
-        (replace(POD, labels={"a": "b"}), RUNNING, True, [LIVE]),
-        (replace(POD, annotations={"a": "b"}), RUNNING, True, [LIVE]),
-        (replace(POD, labels={"a": "b"}), COMPLETED, True, [LIVE]),
-        (replace(POD, labels={"a": "b"}), OFF, True, [LIVE, START]),
-        (replace(POD, memory_mib=512), RUNNING, True, [RESTARTING]),
-        (replace(POD, memory_mib=512), RUNNING, False, [RESTARTING]),
-        (replace(POD, memory_mib=512), OFF, True, [LIVE, START]),
-        (replace(POD, memory_mib=512), OFF, False, [LIVE]),
-        (replace(POD, memory_mib=512), COMPLETED, True, [LIVE, START]),
-        (replace(POD, hostname="other"), RUNNING, True, [RESTARTING]),
-        (replace(POD, restart_policy="Never"), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(WEB,)), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(WEB, LOG, Container("cron", "busybox"))), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(LOG, WEB)), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(replace(WEB, args=("x",)), LOG)), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(replace(WEB, args=()), LOG)), RUNNING, True, [RESTARTING]),
-        (replace(POD, containers=(replace(WEB, image_pull_policy="Always"), LOG)), RUNNING, True, []),
-        (replace(POD, containers=(replace(WEB, ports=(Port(80, host_port=8080),)), LOG)), RUNNING, True, [RESTARTING]),
+        (LABELLED, RUNNING, True, [LIVE]),
+        (LABELLED, RUNNING, False, [LIVE]),
+        (LABELLED, RIGID, True, [LIVE]),
+        (LABELLED, COMPLETED, True, [LIVE]),
+        (LABELLED, OFF, True, [LIVE, START]),
+        (LABELLED, OFF, False, [LIVE]),
+        (LARGER, RUNNING, True, [GUEST]),
+        (LARGER, RUNNING, False, [GUEST]),
+        (LARGER, RIGID, True, [GUEST]),
+        (LARGER, OFF, True, [LIVE, START]),
+        (LARGER, OFF, False, [LIVE]),
+        (LARGER, COMPLETED, True, [LIVE, START]),
+        (ANEW, RUNNING, True, [WEB_ANEW]),
+        (ANEW, RUNNING, False, [WEB_ANEW]),
+        (ANEW, RIGID, True, [GUEST]),
+        (ANEW, OFF, True, [LIVE, START]),
+        (ANEW, OFF, False, [LIVE]),
+        (ANEW, COMPLETED, True, [LIVE, START]),
+        (replace(ANEW, memory_mib=512), RUNNING, True, [GUEST]),
+        (replace(ANEW, labels={"a": "b"}), RUNNING, True, [LIVE, WEB_ANEW]),
+        (replace(POD, grace_period=5), COMPLETED, True, [LIVE, START]),
+        (replace(POD, grace_period=5), RIGID, True, [GUEST]),
     ],
 )
 def test_converge(wanted: Pod, observed: Observed, start: bool, expected: list[tuple[str, str]]) -> None:
-    images = {container.name: IMAGES.get(container.name, "sha256:" + "c" * 64) for container in wanted.containers}
-    assert brief(_plan.converge(Wanted(wanted, images), observed, start=start)) == expected
+    assert brief(_plan.converge(Wanted(wanted, ids(wanted)), observed, start=start)) == expected
+
+
+# A pod with something of everything, to be changed in one place.
+DEFINITION: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "shop", "labels": {"tier": "front"}},
+    "spec": {
+        "resources": {"limits": {"cpu": 1, "memory": "256Mi"}},
+        "initContainers": [
+            {"name": "prepare", "image": "busybox"},
+            {"name": "side", "image": "busybox", "restartPolicy": "Always"},
+        ],
+        "containers": [
+            {
+                "name": "web",
+                "image": "nginx",
+                "command": ["serve"],
+                "env": [{"name": "A", "value": "1"}, {"name": "TIER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['tier']"}}}],
+                "ports": [{"containerPort": 80, "hostPort": 8080}],
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "settings", "mountPath": "/settings"}],
+                "livenessProbe": {"tcpSocket": {"port": 80}},
+            },
+            {"name": "app", "image": "nginx", "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}}]},
+        ],
+        "volumes": [{"name": "data", "emptyDir": {}}, {"name": "settings", "configMap": {"name": "settings"}}],
+    },
+}
+OBJECTS: list[dict[str, Any]] = [
+    {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"file": "text"}},
+    {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"one": "1"}},
+]
+Documents = tuple[dict[str, Any], list[dict[str, Any]]]
+
+
+def at(path: str, value: Any) -> Callable[[Documents], None]:
+    """Set the value at a path of the pod's definition, such as ``spec.containers.0.image``; of None the field is removed."""
+
+    def change(documents: Documents) -> None:
+        *way, last = path.split(".")
+        place: Any = documents[0]
+        for word in way:
+            place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})
+        if value is None and isinstance(place, dict):
+            del place[last]
+        elif isinstance(place, list):
+            place[int(last) : int(last) + 1] = [] if value is None else [value]
+        else:
+            place[last] = value
+
+    return change
+
+
+def data(number: int, field: str, value: dict[str, str]) -> Callable[[Documents], None]:
+    """Set the data of an object."""
+    return lambda documents: documents[1][number].update({field: value})
+
+
+def reversed_containers(documents: Documents) -> None:
+    documents[0]["spec"]["containers"].reverse()
+
+
+def reversed_init_containers(documents: Documents) -> None:
+    documents[0]["spec"]["initContainers"].reverse()
+
+
+WEB0, APP1 = "spec.containers.0", "spec.containers.1"
+NEW = {"name": "new", "image": "busybox"}
+RESTARTS_GUEST = ["restarts the guest"]
+RESTARTS_WEB = ["restarts container web"]
+TIER = {"name": "shop", "labels": {"tier": "back"}}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "images", "reason"),
+    ("change", "expected"),
     [
-        (replace(POD, memory_mib=512), IMAGES, "memoryMib changed"),
-        (replace(POD, containers=(replace(WEB, env=(("A", "1"),)), LOG)), IMAGES, "container web: env changed"),
-        (replace(POD, containers=(replace(WEB, image="nginx:2"), LOG)), {**IMAGES, "web": "sha256:" + "c" * 64}, "container web: image changed"),
-        (replace(POD, containers=(WEB,)), {"web": IMAGES["web"]}, "container log removed"),
-        (POD, {**IMAGES, "web": "sha256:" + "c" * 64}, f"container web: nginx is another image now ({'a' * 12} → {'c' * 12})"),
-        (replace(POD, containers=(LOG, WEB)), IMAGES, "order of containers changed"),
+        # the pod's own
+        (at("metadata.annotations", {"note": "x"}), ["live"]),
+        (at("metadata.labels", {"tier": "front", "new": "x"}), ["live"]),
+        (at("metadata", TIER), ["live", "restarts container web"]),  # its environment holds the label
+        (at("spec.terminationGracePeriodSeconds", 5), ["live"]),
+        (at("spec.restartPolicy", "Never"), ["live"]),
+        (at("spec.hostname", "other"), RESTARTS_GUEST),
+        (at("spec.resources.limits.memory", "512Mi"), RESTARTS_GUEST),
+        (at("spec.resources.limits.cpu", 2), RESTARTS_GUEST),
+        (at("spec.activeDeadlineSeconds", 60), RESTARTS_GUEST),
+        (at("spec.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["db"]}]), RESTARTS_GUEST),
+        (at("spec.dnsConfig", {"searches": ["example.org"]}), RESTARTS_GUEST),
+        (at("spec.securityContext", {"fsGroup": 70}), RESTARTS_GUEST),
+        (at("spec.securityContext", {"runAsUser": 70}), ["restarts the guest"]),
+        # what means nothing to a host, or the same
+        (at("spec.nodeSelector", {"disk": "ssd"}), []),
+        (at("spec.terminationGracePeriodSeconds", 30), []),
+        (at("spec.restartPolicy", "Always"), []),
+        (at(f"{WEB0}.imagePullPolicy", "Always"), []),
+        (at("status", {"phase": "Running"}), []),
+        (at("metadata.uid", "1"), []),
+        # a container
+        (at(f"{WEB0}.image", "nginx:2"), RESTARTS_WEB),
+        (at(f"{WEB0}.command", ["other"]), RESTARTS_WEB),
+        (at(f"{WEB0}.command", None), RESTARTS_WEB),
+        (at(f"{WEB0}.args", ["x"]), RESTARTS_WEB),
+        (at(f"{WEB0}.args", []), RESTARTS_WEB),
+        (at(f"{WEB0}.workingDir", "/srv"), RESTARTS_WEB),
+        (at(f"{WEB0}.env.0.value", "2"), RESTARTS_WEB),
+        (at(f"{WEB0}.env.0", None), RESTARTS_WEB),
+        (at(f"{WEB0}.tty", True), RESTARTS_WEB),
+        (at(f"{WEB0}.stdin", True), RESTARTS_WEB),
+        (at(f"{WEB0}.securityContext", {"privileged": True}), RESTARTS_WEB),
+        (at(f"{WEB0}.livenessProbe", None), RESTARTS_WEB),
+        (at(f"{WEB0}.livenessProbe.periodSeconds", 3), RESTARTS_WEB),
+        (at(f"{WEB0}.readinessProbe", {"exec": {"command": ["true"]}}), RESTARTS_WEB),
+        (at(f"{WEB0}.lifecycle", {"preStop": {"sleep": {"seconds": 1}}}), RESTARTS_WEB),
+        (at(f"{WEB0}.volumeMounts.0.mountPath", "/other"), RESTARTS_WEB),
+        (at(f"{WEB0}.resources", {"limits": {"memory": "64Mi"}}), ["live"]),
+        (at(f"{WEB0}.resources", {"limits": {"cpu": "500m"}}), ["live"]),
+        (at(f"{WEB0}.restartPolicy", "OnFailure"), ["live"]),
+        (at(f"{APP1}.name", "other"), ["stops container app", "starts container other"]),
+        (at(APP1, None), ["stops container app"]),
+        (at("spec.containers.2", NEW), ["starts container new"]),
+        (at(WEB0, NEW), ["stops container web", "starts container new"]),
+        (reversed_containers, ["live"]),
+        # its ports
+        (at(f"{WEB0}.ports.0.hostPort", 8081), ["live"]),
+        (at(f"{WEB0}.ports.0.hostPort", None), ["live"]),
+        (at(f"{WEB0}.ports.0.name", "http"), ["live"]),
+        (at(f"{WEB0}.ports.0.hostIP", "0.0.0.0"), ["live"]),
+        (at(f"{WEB0}.ports.0.containerPort", 81), ["live"]),
+        (at(f"{WEB0}.ports.1", {"containerPort": 81}), ["live"]),
+        (at(f"{WEB0}.ports.1", {"containerPort": 81, "hostPort": 8081, "protocol": "UDP"}), ["live"]),
+        (at(f"{WEB0}.ports.1", {"containerPort": 81, "hostPort": 81}), RESTARTS_GUEST),
+        # init containers
+        (at("spec.initContainers", None), RESTARTS_GUEST),
+        (at("spec.initContainers.0", None), RESTARTS_GUEST),
+        (at("spec.initContainers.2", NEW), RESTARTS_GUEST),
+        (at("spec.initContainers.0.command", ["other"]), RESTARTS_GUEST),
+        (at("spec.initContainers.1.image", "other"), RESTARTS_GUEST),
+        (at("spec.initContainers.1.restartPolicy", None), RESTARTS_GUEST),
+        (reversed_init_containers, RESTARTS_GUEST),
+        # volumes
+        (at("spec.volumes.2", {"name": "more", "emptyDir": {}}), ["live"]),
+        (at("spec.volumes.0.emptyDir.medium", "Memory"), RESTARTS_GUEST),
+        (at("spec.volumes.1.configMap.defaultMode", 0o600), ["live"]),
+        (at("spec.volumes.1", {"name": "settings", "emptyDir": {}}), RESTARTS_GUEST),
+        (data(0, "data", {"file": "other"}), ["live"]),
+        (data(0, "data", {"file": "text", "second": "x"}), ["live"]),
+        (data(1, "stringData", {"one": "2"}), ["restarts container app"]),
+        (data(1, "stringData", {"one": "1", "two": "2"}), []),
     ],
 )
-def test_reasons(wanted: Pod, images: dict[str, str], reason: str) -> None:
-    assert _plan.converge(Wanted(wanted, images), RUNNING, start=True)[0].reason == reason
+def test_each_change_of_a_running_pod(change: Callable[[Documents], None], expected: list[str]) -> None:
+    former = parse(DEFINITION, _manifest_objects.split(OBJECTS)[1])
+    documents = copy.deepcopy((DEFINITION, OBJECTS))
+    change(documents)
+    latter = parse(documents[0], _manifest_objects.split(documents[1])[1])
+    actions = _plan.converge(Wanted(latter, ids(latter)), Observed(former, ids(former), running=True), start=True)
+    assert [action.effect for action in actions] == expected
+    assert all(action.reason for action in actions)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "images", "reasons"),
+    [
+        (LARGER, IMAGES, ["memoryMib changed"]),
+        (replace(POD, containers=(replace(WEB, args=("x",), tty=True), LOG)), IMAGES, ["container web: args changed; container web: tty changed"]),
+        (replace(POD, containers=(replace(WEB, image="nginx:2"), LOG)), {**IMAGES, "web": "sha256:" + "c" * 64}, ["container web: image changed"]),
+        (replace(POD, containers=(WEB,)), {"web": IMAGES["web"]}, ["container log removed"]),
+        (POD, {**IMAGES, "web": "sha256:" + "c" * 64}, [f"container web: nginx is another image now ({'a' * 12} → {'c' * 12})"]),
+        (replace(POD, containers=(LOG, WEB)), IMAGES, ["order of containers changed"]),
+        (replace(LABELLED, grace_period=1), IMAGES, ["labels changed; gracePeriod changed"]),
+    ],
+)
+def test_reasons(wanted: Pod, images: dict[str, str], reasons: list[str]) -> None:
+    assert [action.reason for action in _plan.converge(Wanted(wanted, images), RUNNING, start=True)] == reasons
+
+
+def test_a_moved_tag_restarts_only_its_containers() -> None:
+    moved = {**IMAGES, "web": "sha256:" + "c" * 64}
+    [action] = _plan.converge(Wanted(POD, moved), RUNNING, start=True)
+    assert (action.effect, action.container) == ("restarts container web", "web")
 
 
 def test_an_image_that_is_yet_to_be_pulled_is_no_change_of_its_own() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_container, _manifest_volumes
@@ -220,6 +220,13 @@ def document(pod: Pod) -> dict[str, Any]:
     }
 
 
+def _brief(part: Any) -> Any:
+    """What a part of a definition says, in the forms of JSON, without what it leaves unsaid."""
+    if isinstance(part, Mapping):
+        return {name: _brief(value) for name, value in part.items() if value not in (None, (), "", 0, {}, b"")}
+    return [_brief(item) for item in part] if isinstance(part, (tuple, list)) else part
+
+
 def _volume_document(volume: PodVolume) -> str:
     if isinstance(volume, EmptyDir):
         return f"{volume.name}: {'memory' if volume.memory else 'disk'}"
@@ -251,6 +258,14 @@ def _container_document(container: Container) -> dict[str, Any]:
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
     if security := said(container.security):
         entry["securityContext"] = security
+    for name, part in (
+        ("startupProbe", container.startup_probe),
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+        ("lifecycle", container.lifecycle),
+    ):
+        if part is not None and (own := _brief(asdict(part))):
+            entry[name] = own
     if resources := said(container.resources):
         entry["resources"] = {name: float(value) for name, value in resources.items()}
     return entry

@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
 
 LIVE = "live"
+RESTARTS_CONTAINER = "restarts container {}"
+STARTS_CONTAINER = "starts container {}"
+STOPS_CONTAINER = "stops container {}"
 RESTARTS_GUEST = "restarts the guest"
 STARTS_GUEST = "starts the guest"
 STOPS_GUEST = "stops the guest"
 
-# What the running guest need not hear of.
-_LIVE_FIELDS = frozenset({"labels", "annotations"})
+# What changes while everything goes on. A field that stands nowhere here restarts the guest or, of a container, the container.
+_LIVE_FIELDS = frozenset({"labels", "annotations", "grace_period", "restart_policy"})
+_LIVE_CONTAINER_FIELDS = frozenset({"resources", "restart_policy"})
+_LIVE_VOLUMES = (EmptyDir, FileVolume)
+_FIRST_UNPRIVILEGED_PORT = 1024
+_RECORDED = frozenset({"labels changed", "annotations changed"})
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,8 @@ class Observed:
     """A pod as the host has it.
 
     pod: its definition, or None where there is none. images: container name → image id. residue: something of a pod that was half
-    made or half removed lies on the host. running: its guest runs. due: it does not, but will be started again without being asked for.
+    made or half removed lies on the host. running: its guest runs. rigid: it runs as a former version of Hyper started it, which could change nothing while
+    it ran. due: it does not, but will be started again without being asked for.
     completed: its containers ended by themselves and the guest powered off.
     """
 
@@ -31,6 +42,7 @@ class Observed:
     images: Mapping[str, str] | None = None
     residue: bool = False
     running: bool = False
+    rigid: bool = False
     due: bool = False
     completed: bool = False
 
@@ -45,15 +57,32 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Action:
-    """One step. action: create, update, start, stop, restart, delete. effect: what the running pod feels of it. reason: why."""
+    """One step. action: create, update, start, stop, restart, delete, pull. effect: what the running pod feels of it. reason: why. container: whose it is."""
 
     pod: str
     action: str
     effect: str
     reason: str
+    container: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+        """The form of a module's result; without the container where it is the pod's."""
+        own = {"pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
+        return {**own, "container": self.container} if self.container else own
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One difference between two definitions, and what a guest that runs feels of it."""
+
+    reason: str
+    effect: str
+    container: str = ""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it is written down, and the guest need not hear of it."""
+        return self.reason in _RECORDED
 
 
 def converge(wanted: Wanted, observed: Observed, *, start: bool) -> tuple[Action, ...]:
@@ -65,15 +94,32 @@ def converge(wanted: Wanted, observed: Observed, *, start: bool) -> tuple[Action
     if observed.pod is None:
         create = Action(name, "create", LIVE, "there is no pod of this name")
         return (create, Action(name, "start", STARTS_GUEST, "the pod is new")) if start else (create,)
-    changes = tuple(_changes(wanted, observed))
-    felt = [reason for reason, live in changes if not live]
-    actions = []
-    if changes:
-        effect = RESTARTS_GUEST if felt and observed.running else LIVE
-        actions.append(Action(name, "update", effect, "; ".join(reason for reason, _ in changes)))
+    changes = tuple(_all_changes(wanted, observed))
+    felt = any(not change.recorded for change in changes)
+    actions = list(_updates(name, changes, observed))
     if start and not observed.running and (felt or not observed.completed):
         actions.append(Action(name, "start", STARTS_GUEST, "the definition changed" if felt else "the pod is not running"))
     return tuple(actions)
+
+
+def _updates(name: str, changes: Sequence[_Change], observed: Observed) -> Iterator[Action]:
+    """One action for all that happens to the pod, one for each container that something happens to. A guest that is off feels nothing."""
+    if not changes:
+        return
+    reasons = "; ".join(change.reason for change in changes)
+    if not observed.running:
+        yield Action(name, "update", LIVE, reasons)
+        return
+    rigid = observed.rigid and any(not change.recorded for change in changes)
+    if rigid or any(change.effect == RESTARTS_GUEST for change in changes):
+        yield Action(name, "update", RESTARTS_GUEST, reasons + "; it was started by a former version" * rigid)
+        return
+    restarted = {change.container for change in changes if change.effect == RESTARTS_CONTAINER.format(change.container)}
+    for container in dict.fromkeys(change.container for change in changes):
+        # What restarts a container brings its live changes along.
+        own = [change for change in changes if change.container == container]
+        effect = RESTARTS_CONTAINER.format(container) if container in restarted else own[0].effect
+        yield Action(name, "update", effect, "; ".join(change.reason for change in own), container)
 
 
 def start(name: str, observed: Observed) -> tuple[Action, ...]:
@@ -102,39 +148,79 @@ def remove(name: str, observed: Observed) -> tuple[Action, ...]:
     return (Action(name, "delete", LIVE, "something of it is left"),) if observed.residue else ()
 
 
-def _changes(wanted: Wanted, observed: Observed) -> Iterator[tuple[str, bool]]:
-    """Each difference in words, and whether a running guest may go on as it is."""
+def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
+    """Each difference, and what a guest that runs feels of it."""
     before, after = observed.pod, wanted.pod
     if before is None:
         return
     for item in fields(Pod):
         if item.name in ("name", "containers", "init_containers") or not item.compare:
             continue
-        if getattr(before, item.name) != getattr(after, item.name):
-            yield f"{_camel(item.name)} changed", item.name in _LIVE_FIELDS
-    former = {container.name: container for container in before.all_containers}
-    latter = {container.name: container for container in after.all_containers}
+        former, latter = getattr(before, item.name), getattr(after, item.name)
+        if item.name == "volumes":
+            yield from _volume_changes(former, latter)
+        elif former != latter:
+            yield _Change(f"{_camel(item.name)} changed", LIVE if item.name in _LIVE_FIELDS else RESTARTS_GUEST)
+    former_containers = {container.name: container for container in before.all_containers}
+    latter_containers = {container.name: container for container in after.all_containers}
+    for name, container in former_containers.items():
+        if name not in latter_containers:
+            yield _Change(f"container {name} removed", RESTARTS_GUEST if container.init else STOPS_CONTAINER.format(name), name)
+    for name, container in latter_containers.items():
+        if name not in former_containers:
+            yield _Change(f"container {name} added", RESTARTS_GUEST if container.init else STARTS_CONTAINER.format(name), name)
+        else:
+            yield from _container_changes(former_containers[name], container)
+            yield from _image_changes(wanted, observed, former_containers[name], container)
+    if set(former_containers) == set(latter_containers) and list(former_containers) != list(latter_containers):
+        inits = [[container.name for container in pod.init_containers] for pod in (before, after)]
+        yield _Change("order of containers changed", LIVE if inits[0] == inits[1] else RESTARTS_GUEST)
+
+
+def _container_changes(before: Container, after: Container) -> Iterator[_Change]:
+    for item in fields(Container):
+        former, latter = getattr(before, item.name), getattr(after, item.name)
+        # When an image is pulled decides which image it is; alone it changes nothing of the pod.
+        if item.name == "image_pull_policy" or former == latter:
+            continue
+        effect = RESTARTS_CONTAINER.format(after.name)
+        if item.name == "ports":
+            effect = LIVE if all(map(_is_live, _published(former) ^ _published(latter))) else RESTARTS_GUEST
+        elif before.init or after.init:
+            effect = RESTARTS_GUEST
+        elif item.name in _LIVE_CONTAINER_FIELDS:
+            effect = LIVE
+        yield _Change(f"container {after.name}: {_camel(item.name)} changed", effect, after.name)
+
+
+def _image_changes(wanted: Wanted, observed: Observed, before: Container, after: Container) -> Iterator[_Change]:
+    image, known = (observed.images or {}).get(after.name), wanted.images.get(after.name)
+    if known is not None and image != known and before.image == after.image:
+        reason = f"container {after.name}: {after.image} is another image now ({_short(image)} → {_short(known)})"
+        yield _Change(reason, RESTARTS_GUEST if after.init else RESTARTS_CONTAINER.format(after.name), after.name)
+
+
+def _volume_changes(before: tuple[Any, ...], after: tuple[Any, ...]) -> Iterator[_Change]:
+    former, latter = {volume.name: volume for volume in before}, {volume.name: volume for volume in after}
     for name in former:
         if name not in latter:
-            yield f"container {name} removed", False
-    for name, container in latter.items():
+            yield _Change(f"volume {name} removed", LIVE if isinstance(former[name], _LIVE_VOLUMES) else RESTARTS_GUEST)
+    for name, volume in latter.items():
         if name not in former:
-            yield f"container {name} added", False
-            continue
-        for field_name in _container_changes(former[name], container):
-            yield f"container {name}: {field_name} changed", False
-        image, known = (observed.images or {}).get(name), wanted.images.get(name)
-        if known is not None and image != known and former[name].image == container.image:
-            yield f"container {name}: {container.image} is another image now ({_short(image)} → {_short(known)})", False
-    if list(former) != list(latter) and set(former) == set(latter):
-        yield "order of containers changed", False
+            yield _Change(f"volume {name} added", LIVE if isinstance(volume, _LIVE_VOLUMES) else RESTARTS_GUEST)
+        elif volume != former[name]:
+            files = isinstance(volume, FileVolume) and isinstance(former[name], FileVolume)
+            yield _Change(f"volume {name} changed", LIVE if files else RESTARTS_GUEST)
 
 
-def _container_changes(before: Container, after: Container) -> Iterator[str]:
-    for item in fields(Container):
-        # When an image is pulled decides which image it is; alone it changes nothing of the pod.
-        if item.name != "image_pull_policy" and getattr(before, item.name) != getattr(after, item.name):
-            yield _camel(item.name)
+def _published(ports: tuple[Port, ...]) -> set[Port]:
+    """What of ports reaches the host; the others, and their names, are notes."""
+    return {replace(port, name="") for port in ports if port.host_port is not None}
+
+
+def _is_live(port: Port) -> bool:
+    # QEMU is given the right to bind a lower one when it starts, or never.
+    return port.host_port is not None and port.host_port >= _FIRST_UNPRIVILEGED_PORT
 
 
 def _camel(name: str) -> str:

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _pod_guest
-from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _plan_disk, _pod_guest
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 
@@ -48,19 +48,28 @@ def drop_images(host: Host, name: str, kept: Iterable[str]) -> None:
             present.unlink()
 
 
-def link_init(host: Host, name: str, installed: Installed) -> tuple[Path, Path]:
-    """The pod's own links of the kernel and the initramfs, which stay when hyperstart is upgraded."""
+def init_paths(host: Host, name: str) -> tuple[Path, Path]:
+    """Where the pod's own links of the kernel and the initramfs are."""
     directory = host.pod_dir(name)
-    kernel, initramfs = directory / "vmlinux", directory / "initramfs"
+    return directory / "vmlinux", directory / "initramfs"
+
+
+def link_init(host: Host, name: str, installed: Installed) -> None:
+    """The pod's own links of the kernel and the initramfs, which stay when hyperstart is upgraded."""
+    kernel, initramfs = init_paths(host, name)
     _link(installed.kernel, kernel)
     _link(installed.initramfs, initramfs)
-    return kernel, initramfs
+
+
+def plan_path(host: Host, name: str) -> Path:
+    """The launch plan's disk."""
+    return host.pod_dir(name) / "plan.img"
 
 
 def write_plan(host: Host, name: str, plan: bytes) -> None:
-    """The launch plan's disk; QEMU may read it, nobody else (it holds the environment)."""
+    """A new disk with the launch plan, for a guest that is off."""
     _, gid = host.qemu_ids()
-    write_atomic(host.pod_dir(name) / "plan.img", plan, mode=0o640, owner=(0, gid))
+    _plan_disk.make(plan_path(host, name), plan, group=gid)
 
 
 def ensure_scratch(host: Host, name: str) -> None:

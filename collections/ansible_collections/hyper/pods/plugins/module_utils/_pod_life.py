@@ -8,7 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _guest, _kvm, _launch, _log, _pod_files, _pod_guest, _pod_status, _record, _wait
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _command,
+    _guest,
+    _kvm,
+    _launch,
+    _log,
+    _pod_files,
+    _pod_guest,
+    _pod_status,
+    _pod_update,
+    _record,
+    _wait,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
@@ -34,14 +46,20 @@ def require_prepared(host: Host) -> None:
 class PodLife:
     """Carries out actions on pods of one host. grace_period: seconds, or None for each pod's own."""
 
-    def __init__(self, host: Host, supervisor: Supervisor, progress: Progress, grace_period: int | None) -> None:
+    def __init__(self, host: Host, supervisor: Supervisor, progress: Progress, grace_period: int | None, updates: _pod_update.Policy | None = None) -> None:
         self._host = host
         self._supervisor = supervisor
         self._progress = progress
         self._grace_period = grace_period
+        self._updates = updates or _pod_update.Policy()
 
     def carry_out(self, actions: Sequence[Action], name: str, record: _record.Record | None, disks: Mapping[str, Path]) -> None:
         """Do what was planned, in its order. record: what the pod is to be; disks: image id → disk in the store, empty where images stay."""
+        updates = [action for action in actions if action.action == "update"]
+        pid = self._supervisor.pid(_pod_status.unit_name(name)) if updates else None
+        if updates and record is not None and pid is not None and not any(action.effect == RESTARTS_GUEST for action in updates):
+            self._update(name, record, updates, disks, pid)
+            return
         for action in actions:
             if action.action in ("create", "update") and record is not None:
                 felt = action.effect == RESTARTS_GUEST
@@ -73,6 +91,49 @@ class PodLife:
             # Not before: until then the pod is as its former record says, and can be started.
             _pod_files.drop_images(self._host, name, record.images.values())
 
+    def _update(self, name: str, record: _record.Record, actions: Sequence[Action], disks: Mapping[str, Path], pid: int) -> None:
+        """Bring a pod to its definition while its guest runs; the record comes last."""
+        host = self._host
+        with self._progress.stage(name, "update", "changing the pod"):
+            former = _record.require(host, name)
+            plans = (_launch_plan_of(former), _launch_plan_of(record))
+            _launch.encode(plans[1])
+            _pod_files.link_images(host, name, {image: disks[image] for image in record.images.values()})
+            running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
+            _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
+            if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports:
+                self._supervisor.define(self._unit(record))
+            _record.write(host, name, record)
+            _pod_files.drop_images(host, name, record.images.values())
+
+    def _unit(self, record: _record.Record) -> Unit:
+        """QEMU's command for a pod whose directory is prepared."""
+        host, name = self._host, record.pod.name
+        init = installed(host)
+        run_dir = host.pod_run_dir(name)
+        kernel, initramfs = _pod_files.init_paths(host, name)
+        guest = _pod_guest.guest(
+            record.pod,
+            record.images,
+            directory=host.pod_dir(name),
+            volumes_dir=host.volumes_dir,
+            run_dir=run_dir,
+            installed=init,
+            kernel=kernel,
+            initramfs=initramfs,
+            accelerator=_kvm.accelerator(host, init).accelerator,
+        )
+        return Unit(
+            name=_pod_status.unit_name(name),
+            description=f"Pod {name}",
+            argv=_guest.qemu_argv(guest, run_dir=run_dir),
+            state_dir=host.pod_dir(name),
+            run_dir=run_dir,
+            user=host.qemu_user,
+            paths=tuple(_pod_guest.volume_disk(host.volumes_dir, volume.claim) for volume in record.pod.claims),
+            grace_period=record.pod.grace_period + int(_POWER_OFF_TIME),
+        )
+
     def start(self, name: str) -> None:
         """Start the guest of a pod that is defined and not running."""
         host = self._host
@@ -81,31 +142,10 @@ class PodLife:
             _pod_files.prepare(host, name)
             _pod_files.drop_images(host, name, record.images.values())
             _pod_files.write_plan(host, name, _plan_of(record))
-            init = installed(host)
-            kernel, initramfs = _pod_files.link_init(host, name, init)
+            _pod_files.link_init(host, name, installed(host))
             run_dir = host.pod_run_dir(name)
             make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
-            guest = _pod_guest.guest(
-                record.pod,
-                record.images,
-                directory=host.pod_dir(name),
-                volumes_dir=host.volumes_dir,
-                run_dir=run_dir,
-                installed=init,
-                kernel=kernel,
-                initramfs=initramfs,
-                accelerator=_kvm.accelerator(host, init).accelerator,
-            )
-            unit = Unit(
-                name=_pod_status.unit_name(name),
-                description=f"Pod {name}",
-                argv=_guest.qemu_argv(guest, run_dir=run_dir),
-                state_dir=host.pod_dir(name),
-                run_dir=run_dir,
-                user=host.qemu_user,
-                paths=tuple(_pod_guest.volume_disk(host.volumes_dir, volume.claim) for volume in record.pod.claims),
-                grace_period=record.pod.grace_period + int(_POWER_OFF_TIME),
-            )
+            unit = self._unit(record)
             _record.write(host, name, record)
             _log.mark_start(host.pod_dir(name) / "log")
             self._supervisor.define(unit)
@@ -140,10 +180,10 @@ class PodLife:
             self._supervisor.undefine(_pod_status.unit_name(name))
             _pod_files.remove(self._host, name)
 
-    def wait_running(self, name: str, timeout: float) -> None:
-        """Wait until the containers run."""
+    def wait_running(self, name: str, timeout: float, *, ready: bool = False) -> None:
+        """Wait until the containers run, or also are ready."""
         with self._progress.stage(name, "boot", "booting the guest"):
-            _wait.until_running(
+            (_wait.until_ready if ready else _wait.until_running)(
                 self._host, name, timeout=timeout, alive=_pod_status.alive(self._supervisor, name), say=lambda text: self._progress.say(name, "boot", text)
             )
 
@@ -156,8 +196,12 @@ class PodLife:
 
 
 def _plan_of(record: _record.Record) -> bytes:
+    return _launch.encode(_launch_plan_of(record))
+
+
+def _launch_plan_of(record: _record.Record) -> _launch.LaunchPlan:
     configs = {image: image_config(config) for image, config in record.configs.items()}
-    return _launch.encode(_pod_guest.launch_plan(record.pod, record.images, configs))
+    return _pod_guest.launch_plan(record.pod, record.images, configs)
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _pod_files, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _plan_disk, _pod_files, _pod_guest, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -56,7 +56,8 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
         return Observed(residue=residue, running=running, due=due)
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
     completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
-    return Observed(record.pod, record.images, residue, running, due, completed)
+    rigid = running and not _plan_disk.changeable(_pod_files.plan_path(host, name))
+    return Observed(record.pod, record.images, residue, running, rigid, due, completed)
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:

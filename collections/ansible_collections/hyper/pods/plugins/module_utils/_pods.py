@@ -20,6 +20,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _plan,
     _pod_life,
     _pod_status,
+    _pod_update,
     _preflight,
     _record,
     _volume_plan,
@@ -49,7 +50,9 @@ class SeveralFailed(HyperError):
 class Options:
     """How an operation goes about its work.
 
-    pull: missing, always, never, or None for each container's own imagePullPolicy. wait: running, completed, none; wait_timeout: seconds.
+    pull: missing, always, never, or None for each container's own imagePullPolicy. wait: ready, running, completed, none; wait_timeout: seconds.
+    progress_deadline: seconds within which containers that begin in a running pod have to be ready, and stay so for
+    min_ready seconds; rollback: else its former definition returns.
     grace_period: seconds, or None for each pod's own. refuse_conflict: a name that another definition holds is an error.
     """
 
@@ -61,6 +64,9 @@ class Options:
     grace_period: int | None = None
     authfile: Path | None = None
     tls_verify: bool = True
+    progress_deadline: float = 120.0
+    min_ready: float = 0.0
+    rollback: bool = False
     progress: Progress = field(default_factory=Progress)
 
 
@@ -130,7 +136,8 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         with _volumes.changing(host):
             # Looked at anew: another run may have made them meanwhile.
             _volumes.carry_out(host, _volume_changes(host, wanted, claims))
-        life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period)
+        updates = _pod_update.Policy(options.progress_deadline if options.rollback or options.wait != "none" else None, options.min_ready, options.rollback)
+        life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period, updates)
         _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
         begun = {name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])}
         # A guest that a killed run, or one that did not wait, has started may still be booting.
@@ -363,7 +370,7 @@ def _infos(host: Host, supervision: Supervisor, names: Sequence[str], options: O
 
 def _wait_running(life: _pod_life.PodLife, names: Sequence[str], options: Options) -> None:
     if options.wait != "none":
-        _each(names, lambda name: life.wait_running(name, options.wait_timeout))
+        _each(names, lambda name: life.wait_running(name, options.wait_timeout, ready=options.wait == "ready"))
 
 
 def _wait_completed(life: _pod_life.PodLife, names: Sequence[str], options: Options) -> None:

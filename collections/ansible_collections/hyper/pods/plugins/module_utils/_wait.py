@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _log
@@ -12,7 +12,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._channel import Deadlin
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._status import Status
+from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 
 _TAIL = 20
 
@@ -31,13 +31,60 @@ class WaitTimeout(HyperError):
 
 def until_running(host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
     """Wait until every container has been started, or the pod has completed. Raises ContainerFailed, GuestFailed, WaitTimeout."""
-    _watch(host, name, frozenset({"Running", "Succeeded", "Failed"}), timeout, alive, say)
+    _watch(host, name, lambda status: status.phase in ("Running", "Succeeded", "Failed"), "Running", timeout, alive, say)
+
+
+def until_ready(host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
+    """Wait until every container is ready, or the pod has completed. Raises ContainerFailed, GuestFailed, WaitTimeout."""
+    _watch(host, name, _is_ready, "ready", timeout, alive, say)
+
+
+def until_begun(
+    host: Host,
+    name: str,
+    begun: Collection[str],
+    names: Collection[str],
+    *,
+    timeout: float,
+    stay: float,
+    alive: Callable[[], bool],
+    say: Callable[[str], None],
+) -> None:
+    """Wait, in a pod that is being changed, until the containers that begin are ready or have succeeded, and those that are not among ``names`` are gone.
+
+    stay: seconds that they have to stay so. Raises ContainerFailed as soon as one of them fails: then it would begin again and again. GuestFailed, WaitTimeout.
+    """
+
+    def settled(status: Status) -> bool:
+        ours = [container for container in status.containers if container.name in begun]
+        for container in ours:
+            if container.last_reason and (container.restart_count or container.exit_code or container.state == "waiting"):
+                raise _failed(host, name, container)
+        there = {container.name for container in status.containers} == set(names)
+        return there and all(container.ready or (container.state == "terminated" and container.exit_code == 0) for container in ours)
+
+    deadline = Deadline(timeout)
+    while True:
+        _watch(host, name, settled, "ready", deadline.left() or 0.0, alive, say, concerned=begun)
+        if not stay or _stays(host, name, settled, stay, alive):
+            return
+
+
+def _stays(host: Host, name: str, settled: Callable[[Status], bool], seconds: float, alive: Callable[[], bool]) -> bool:
+    try:
+        with Control.connect(host.pod_run_dir(name), timeout=seconds, alive=alive) as control:
+            return all(settled(status) for status in control.watch(timeout=seconds))
+    except GuestTimeout:
+        return True
+    except GuestUnreachable:
+        _judge_end(host, name)
+        return True
 
 
 def until_completed(host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
     """Wait until every container has ended and the guest is off. Raises ContainerFailed, GuestFailed, WaitTimeout."""
     deadline = Deadline(timeout)
-    _watch(host, name, frozenset({"Succeeded", "Failed"}), timeout, alive, say)
+    _watch(host, name, lambda status: status.phase in ("Succeeded", "Failed"), "completed", timeout, alive, say)
     while alive():
         if deadline.passed:
             raise WaitTimeout("the guest did not power off in time", where=f"pod {name}")
@@ -45,22 +92,46 @@ def until_completed(host: Host, name: str, *, timeout: float, alive: Callable[[]
         time.sleep(0.02)
 
 
-def _watch(host: Host, name: str, phases: frozenset[str], timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
-    seen = ""
+def _is_ready(status: Status) -> bool:
+    """Everything that stays is ready, and what has ended has succeeded."""
+    return status.phase in ("Succeeded", "Failed") or (
+        status.phase == "Running" and all(container.ready or (container.state == "terminated" and not container.exit_code) for container in status.containers)
+    )
+
+
+def _watch(
+    host: Host,
+    name: str,
+    reached: Callable[[Status], bool],
+    what: str,
+    timeout: float,
+    alive: Callable[[], bool],
+    say: Callable[[str], None],
+    *,
+    concerned: Collection[str] | None = None,
+) -> None:
+    """concerned: the containers whose failure ends the wait, None: all."""
+    seen, status = "", Status("Pending")
     try:
         with Control.connect(host.pod_run_dir(name), timeout=timeout, alive=alive) as control:
             for status in control.watch(timeout=timeout):
-                _refuse_start_errors(name, status)
+                _refuse_start_errors(host, name, status, concerned)
                 running = sum(container.state == "running" for container in status.containers)
                 text = f"{running}/{len(status.containers)} containers running"
                 if text != seen:
                     say(text)
                     seen = text
-                if status.phase in phases:
+                if reached(status):
                     return
     except GuestTimeout:
+        culprit = next((container for container in status.containers if not container.ready and container.state != "terminated"), None)
+        about = (
+            ""
+            if culprit is None
+            else f"; container {culprit.name} is {culprit.state}" + "".join(f", {word}" for word in (culprit.reason, culprit.message) if word)
+        )
         raise WaitTimeout(
-            f"did not become {' or '.join(sorted(phases))} within {timeout:g} s" + _last_words(host, name),
+            f"was not {what} within {timeout:g} s{about}" + _last_words(host, name, culprit.name if culprit else None),
             where=f"pod {name}",
             remedy=f"Look at it: hyper logs {name}",
         ) from None
@@ -74,24 +145,42 @@ def _judge_end(host: Host, name: str) -> None:
     if life is None:
         raise GuestFailed("the guest ended before hyperstart came up" + _console(host.pod_dir(name)), where=f"pod {name}")
     status = life.status()
-    _refuse_start_errors(name, status)
+    _refuse_start_errors(host, name, status)
     if not life.ended:
         raise GuestFailed((status.message or "the guest ended without an orderly power-off") + _last_words(host, name), where=f"pod {name}")
 
 
-def _refuse_start_errors(name: str, status: Status) -> None:
+def _refuse_start_errors(host: Host, name: str, status: Status, concerned: Collection[str] | None = None) -> None:
     for container in status.containers:
-        if container.reason == "StartError" or (container.state == "waiting" and container.reason == "CrashLoopBackOff" and "StartError" in container.message):
-            raise ContainerFailed(
-                f"could not be started: {container.message or 'see its log'}",
-                where=f"pod {name}, container {container.name}",
-                remedy=f"Correct its command or image and run the pod again; remove it by: hyper rm {name}",
-            )
+        if concerned is not None and container.name not in concerned:
+            continue
+        if container.reason == "StartError" or (container.state == "waiting" and container.last_reason == "StartError"):
+            raise _failed(host, name, container)
 
 
-def _last_words(host: Host, name: str) -> str:
-    """The end of the pod's log, for an error's text."""
-    lines = [f"{line.container} {line.message.decode(errors='replace')}" for line in _log.read(host.pod_dir(name) / "log", tail=_TAIL)]
+def _failed(host: Host, name: str, container: ContainerStatus) -> ContainerFailed:
+    if "StartError" in (container.reason, container.last_reason):
+        cause = container.last_message or container.message or "see its log"
+        return ContainerFailed(
+            f"could not be started: {cause}{_last_words(host, name, container.name)}",
+            where=f"pod {name}, container {container.name}",
+            remedy=f"Correct its command or image and run the pod again; remove it by: hyper rm {name}",
+        )
+    how = f"by signal {container.signal}" if container.signal else f"with {container.exit_code}"
+    return ContainerFailed(
+        f"ended {how}{': ' + container.last_message if container.last_message else ''}{_last_words(host, name, container.name)}",
+        where=f"pod {name}, container {container.name}",
+        remedy=f"Look at it: hyper logs {name}",
+    )
+
+
+def _last_words(host: Host, name: str, container: str | None = None) -> str:
+    """The end of the pod's log for an error's text: of one container with what happened to it, or of all."""
+    try:
+        found = list(_log.read(host.pod_dir(name) / "log", tail=_TAIL, container=container, events=container is not None))
+    except FileNotFoundError:
+        return ""
+    lines = [f"{line.container} {line.message.decode(errors='replace')}" for line in found]
     return "; its last lines:\n" + "\n".join(lines) if lines else ""
 
 

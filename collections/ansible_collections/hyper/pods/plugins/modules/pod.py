@@ -37,7 +37,8 @@ options:
     required: true
   state:
     description:
-      - V(present) puts the definition, the images and the disks in place and starts nothing. A pod that runs is brought to a changed definition.
+      - V(present) puts the definition, the images and the disks in place and starts nothing. A pod that runs is brought to a changed definition, by as little
+        as that takes - see RV(actions) for what each part of a change does.
       - V(started) also starts the guest and waits as O(wait) says. A pod that has completed is not run again, unless its definition changed or it is named
         instead of defined.
       - V(stopped) ends the containers and the guest and keeps what they wrote.
@@ -60,14 +61,31 @@ options:
     default: converge
   wait:
     description:
-      - V(running) waits until every container has been started, V(completed) until all have ended and the guest is off, V(none) not at all.
+      - V(running) waits until every container has been started, V(ready) until every container is ready (its readiness probe says so, or it has none),
+        V(completed) until all have ended and the guest is off, V(none) not at all.
     type: str
-    choices: [running, completed, none]
+    choices: [ready, running, completed, none]
     default: running
   wait_timeout:
     description: Seconds to wait for O(wait).
     type: int
     default: 300
+  progress_deadline:
+    description: Seconds within which a container that is replaced or added in a running pod has to be ready. One that fails before that ends the wait at once.
+    type: int
+    default: 120
+  min_ready_seconds:
+    description:
+      - Seconds that a container which is replaced or added in a running pod has to stay ready until it counts as such. A container without a readiness probe
+        is ready as soon as it has been started.
+    type: int
+    default: 0
+  rollback:
+    description:
+      - Whether a running pod returns to its former definition when a container that was replaced or added is not ready within O(progress_deadline), or fails.
+        The task fails in either case.
+    type: bool
+    default: true
   grace_period:
     description: Seconds that containers get to end before they are killed. Without it each pod's C(terminationGracePeriodSeconds).
     type: int
@@ -124,8 +142,9 @@ actions:
   sample:
     - pod: shop
       action: update
-      effect: restarts the guest
+      effect: restarts container web
       reason: "container web: env changed"
+      container: web
 pods:
   description: The pods afterwards, as M(hyper.pods.pod_info) reports them.
   returned: success
@@ -174,6 +193,9 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         wait=params["wait"],
         wait_timeout=params["wait_timeout"],
         grace_period=params["grace_period"],
+        progress_deadline=params["progress_deadline"],
+        min_ready=params["min_ready_seconds"],
+        rollback=params["rollback"],
         authfile=Path(params["authfile"]) if params["authfile"] else None,
         tls_verify=params["tls_verify"],
         progress=Progress(Path(params["progress"]) if params["progress"] else None),
@@ -197,8 +219,11 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "started", "stopped", "restarted", "absent"], "default": "started"},
             "pull": {"type": "str", "choices": ["missing", "always", "never"]},
             "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},
-            "wait": {"type": "str", "choices": ["running", "completed", "none"], "default": "running"},
+            "wait": {"type": "str", "choices": ["ready", "running", "completed", "none"], "default": "running"},
             "wait_timeout": {"type": "int", "default": 300},
+            "progress_deadline": {"type": "int", "default": 120},
+            "min_ready_seconds": {"type": "int", "default": 0},
+            "rollback": {"type": "bool", "default": True},
             "grace_period": {"type": "int"},
             "authfile": {"type": "path"},
             "tls_verify": {"type": "bool", "default": True},

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The published ports of a pod whose guest runs, by QEMU's own monitor (its documentation: hostfwd_add, hostfwd_remove)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
+
+_NETWORK = "net0"
+
+
+class PortNotPublished(HyperError):
+    """QEMU could not take over a port of the host."""
+
+
+def change(run_dir: Path, before: Iterable[Port], after: Iterable[Port]) -> None:
+    """Publish what is new, take back what is not wanted any more; what stays is not touched. Raises PortNotPublished, QmpUnreachable."""
+    former, latter = ({_host_side(port): port.container_port for port in ports} for ports in (before, after))
+    gone = [side for side, target in former.items() if latter.get(side) != target]
+    new = {side: target for side, target in latter.items() if former.get(side) != target}
+    if not gone and not new:
+        return
+    with Qmp.connect(run_dir / QMP_SOCKET) as qmp:
+        for side in gone:
+            _monitor(qmp, f"hostfwd_remove {_NETWORK} {side}")
+        for side, target in new.items():
+            said = _monitor(qmp, f"hostfwd_add {_NETWORK} {side}-:{target}")
+            if said:
+                raise PortNotPublished(said, where=side, remedy="Publish another host port")
+
+
+def _host_side(port: Port) -> str:
+    return f"{port.protocol.lower()}:{port.host_ip}:{port.host_port}"
+
+
+def _monitor(qmp: Qmp, line: str) -> str:
+    said: str = qmp.execute("human-monitor-command", command_line=line)
+    return said.strip()

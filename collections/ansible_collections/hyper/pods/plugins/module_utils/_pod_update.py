@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing a pod while its guest runs: containers are added, replaced and removed, the others go on; and back again when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.hyper.pods.plugins.module_utils import _launch, _manifest, _plan_disk, _pod_files, _pod_guest, _pod_ports, _record, _wait
+from ansible_collections.hyper.pods.plugins.module_utils._channel import Deadline, GuestTimeout, GuestUnreachable
+from ansible_collections.hyper.pods.plugins.module_utils._control import Control, RequestRefused
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_CONTAINER, STARTS_CONTAINER, Action
+
+_ANSWER_TIME = 10.0
+# Beyond a container's grace period.
+_ENDING_TIME = 15.0
+
+
+class UpdateFailed(HyperError):
+    """A pod could not be changed while it ran."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A pod whose guest runs. pid: of its QEMU; alive: whether it still runs; say: tells of progress."""
+
+    host: Host
+    name: str
+    pid: int
+    alive: Callable[[], bool]
+    say: Callable[[str], None]
+
+    @property
+    def disk(self) -> Path:
+        return _pod_files.plan_path(self.host, self.name)
+
+    def connect(self) -> Control:
+        return Control.connect(self.host.pod_run_dir(self.name), timeout=_ANSWER_TIME, alive=self.alive)
+
+    def has_disk(self, serial: str) -> bool:
+        """Whether an image is a disk of the guest's own, as QEMU was started."""
+        return f"/{serial}.erofs".encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a change goes about it. deadline: seconds within which containers that begin have to be ready, None: nobody waits; stay: seconds that they
+    have to stay so. rollback: else the former definition returns.
+    """
+
+    deadline: float | None = None
+    stay: float = 0.0
+    rollback: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update does to the containers. begun: replaced or added; retuned: go on with other limits."""
+
+    replaced: tuple[str, ...]
+    begun: tuple[str, ...]
+    retuned: tuple[str, ...]
+
+
+def change_of(actions: Sequence[Action], former: _launch.LaunchPlan, latter: _launch.LaunchPlan) -> Change:
+    """From what was planned to what the guest is told. Pure."""
+    replaced = tuple(action.container for action in actions if action.effect == RESTARTS_CONTAINER.format(action.container))
+    added = tuple(action.container for action in actions if action.effect == STARTS_CONTAINER.format(action.container))
+    before = {container.name: container for container in former.containers}
+    retuned = tuple(
+        container.name for container in latter.containers if container.name not in replaced and container.name in before and container != before[container.name]
+    )
+    return Change(replaced, (*replaced, *added), retuned)
+
+
+def carry_out(
+    running: Running,
+    actions: Sequence[Action],
+    former: _record.Record,
+    latter: _record.Record,
+    *,
+    plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan],
+    disks: Mapping[str, Path],
+    policy: Policy,
+) -> None:
+    """Bring the guest from one record to the other. The record itself, and what a cold start needs, is the caller's.
+
+    plans: what the two records mean to a guest without images behind its plan. disks: image id → disk in the store. Raises UpdateFailed and others.
+    """
+    change = change_of(actions, *plans)
+    held = _plan_disk.read(running.disk)
+    moved = plans[0] != plans[1]
+    if moved:
+        with running.connect() as control:
+            kept = {_pod_guest.serial(image) for record in (former, latter) for image in record.images.values()}
+            wanted = {_pod_guest.serial(image): disks[image] for image in latter.images.values() if image in disks}
+            images = _plan_disk.add_images(running.disk, held, kept, {serial: disk for serial, disk in wanted.items() if not running.has_disk(serial)})
+            written = _plan_disk.write(running.disk, held, _plan_disk.with_images(plans[1], images))
+            try:
+                _tell(control, change, timeout=_patience(former.pod))
+            except RequestRefused as error:
+                # Nothing has come of it; a cold start must not either.
+                _plan_disk.write(running.disk, written, held.plan)
+                raise UpdateFailed(error.message, where=f"pod {running.name}", remedy=f"Restart it: hyper restart {running.name}") from None
+    try:
+        _pod_ports.change(running.host.pod_run_dir(running.name), former.pod.published_ports, latter.pod.published_ports)
+        if policy.deadline is not None and change.begun:
+            names = [container.name for container in latter.pod.all_containers]
+            _wait.until_begun(running.host, running.name, change.begun, names, timeout=policy.deadline, stay=policy.stay, alive=running.alive, say=running.say)
+    except HyperError as error:
+        if not policy.rollback:
+            raise
+        outcome = _return(running, change, former, latter, plans)
+        raise UpdateFailed(f"{error}; {outcome}", where=f"pod {running.name}", remedy="Correct the definition and run it again") from None
+
+
+def _return(running: Running, change: Change, former: _record.Record, latter: _record.Record, plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan]) -> str:
+    """Bring the former definition back, and say how that went."""
+    held = _plan_disk.read(running.disk)
+    try:
+        if plans[0] != plans[1]:
+            _plan_disk.write(running.disk, held, _plan_disk.with_images(plans[0], held.plan.images))
+            with running.connect() as control:
+                _tell(control, change, timeout=_patience(latter.pod), rollback=True)
+        _pod_ports.change(running.host.pod_run_dir(running.name), latter.pod.published_ports, former.pod.published_ports)
+        names = [container.name for container in former.pod.all_containers]
+        _wait.until_begun(running.host, running.name, change.replaced, names, timeout=_patience(latter.pod), stay=0.0, alive=running.alive, say=running.say)
+    except (HyperError, GuestTimeout, GuestUnreachable) as error:
+        return f"its former definition could not be brought back: {error}"
+    return "its former definition is back"
+
+
+def _patience(pod: _manifest.Pod) -> float:
+    return pod.grace_period + _ENDING_TIME
+
+
+def _tell(control: Control, change: Change, *, timeout: float, rollback: bool = False) -> None:
+    """Send the update; who is still ending because of a former one is waited for."""
+    deadline = Deadline(timeout)
+    while True:
+        try:
+            control.update(replace=change.replaced, retune=change.retuned, rollback=rollback)
+            return
+        except RequestRefused as error:
+            if "still ending" not in error.message or deadline.passed:
+                raise
+        with suppress(GuestTimeout):
+            # The state now, and the next one.
+            statuses = control.watch(timeout=min(1.0, deadline.left() or 0.0))
+            next(statuses)
+            next(statuses)
