@@ -63,6 +63,10 @@ def add(subparsers: Subparsers) -> None:
     how.add_argument("--replace", action="store_true", help="change a pod of this name that another definition made")
     how.add_argument("--pull", choices=["missing", "always", "never"], help="when to pull the images (default: missing)")
     how.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait for the containers to run (default: 300)")
+    how.add_argument("--wait", choices=["ready", "running", "completed", "none"], help="what to wait for (default: running)")
+    how.add_argument("--no-rollback", action="store_true", help="leave a running pod as it is when a container that was changed fails")
+    how.add_argument("--progress-deadline", type=int, metavar="SECONDS", help="how long a changed container may take to be ready (default: 120)")
+    how.add_argument("--min-ready", type=int, metavar="SECONDS", help="how long a changed container has to stay ready (default: 0)")
     how.add_argument("--diff", action="store_true", help="show the definitions before and after")
     registry_options(parser)
 
@@ -133,7 +137,11 @@ def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
             manifests=manifests,
             pull=arguments.pull,
             conflict="converge" if arguments.replace or arguments.file else "refuse",
+            wait=arguments.wait,
             wait_timeout=arguments.timeout,
+            rollback=False if arguments.no_rollback else None,
+            progress_deadline=arguments.progress_deadline,
+            min_ready_seconds=arguments.min_ready,
             authfile=arguments.authfile,
             tls_verify=tls_verify(arguments),
             **options_of(arguments, reporter),

@@ -34,7 +34,7 @@ from hyperstart.results import (
 Manifest = Mapping[str, Any]
 Pull = Literal["missing", "always", "never"]
 Conflict = Literal["converge", "refuse"]
-Wait = Literal["running", "completed", "none"]
+Wait = Literal["ready", "running", "completed", "none"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -134,6 +134,9 @@ def run_pods(
     conflict: Conflict | None = None,
     wait: Wait | None = None,
     wait_timeout: int | None = None,
+    rollback: bool | None = None,
+    progress_deadline: int | None = None,
+    min_ready_seconds: int | None = None,
     authfile: str | os.PathLike[str] | None = None,
     tls_verify: bool | None = None,
     **options: Unpack[Options],
@@ -141,12 +144,15 @@ def run_pods(
     """Bring pods to their definitions: what is not there is created, what differs is changed, the rest stays as it is.
 
     pull: whether images come from a registry although the host has them (always), when it has not (missing), or not at all (never); otherwise each
-    container's imagePullPolicy. conflict: ``refuse`` fails when another definition holds a name. wait: until containers run (the default), until
-    they have ended, or not at all, for at most wait_timeout seconds. authfile: of registries, on the host.
+    container's imagePullPolicy. conflict: ``refuse`` fails when another definition holds a name. wait: until containers run (the default), are
+    ready, have ended, or not at all, for at most wait_timeout seconds. rollback: whether a running pod returns to its former definition (the default) when a
+    container that begins in it is not ready within progress_deadline seconds, or does not stay so for min_ready_seconds. authfile: of registries, on the host.
     Raises InvalidManifest, OperationFailed, NoHosts, AnsibleFailed.
     """
     variables = _run_variables(manifests, pull, authfile, tls_verify)
-    return _play("run_pod.yml", {**variables, "pod_conflict": conflict, "pod_wait": wait, "pod_wait_timeout": wait_timeout}, options, _pods_result)
+    variables |= {"pod_conflict": conflict, "pod_wait": wait, "pod_wait_timeout": wait_timeout}
+    variables |= {"pod_rollback": rollback, "pod_progress_deadline": progress_deadline, "pod_min_ready_seconds": min_ready_seconds}
+    return _play("run_pod.yml", variables, options, _pods_result)
 
 
 def run_pods_once(

@@ -112,22 +112,24 @@ class PodState:
 
 @dataclass(frozen=True)
 class Action:
-    """One step that was done, or with ``check`` would be. effect: what the running pod feels of it."""
+    """One step that was done, or with ``check`` would be. effect: what the running pod feels of it. container: whose it is, or empty."""
 
     host: str
     pod: str
     action: str
     effect: str
     reason: str
+    container: str = ""
 
     @classmethod
     def of(cls, host: str, values: Mapping[str, Any]) -> Action:
         """From a module's result."""
-        return cls(host, values["pod"], values["action"], values.get("effect", ""), values.get("reason", ""))
+        return cls(host, values["pod"], values["action"], values.get("effect", ""), values.get("reason", ""), values.get("container", ""))
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
-        return {"host": self.host, "pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
+        own = {"host": self.host, "pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
+        return {**own, "container": self.container} if self.container else own
 
 
 @dataclass(frozen=True)
