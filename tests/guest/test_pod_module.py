@@ -42,7 +42,7 @@ def test_twelve_steps(pods: PodHost, name: str) -> None:
     first = manifest(name, {"name": "a"}, {"name": "b"})
     second = manifest(name, {"name": "a", "env": [{"name": "NEW", "value": "1"}]}, {"name": "b"})
     created = [("create", "live"), ("start", "starts the guest")]
-    updated = [("update", "restarts the guest")]
+    updated = [("update", "restarts container a")]
     deleted = [("delete", "stops the guest")]
 
     # Create
@@ -70,7 +70,7 @@ def test_twelve_steps(pods: PodHost, name: str) -> None:
     done = pods.pod(second)
     assert (done["changed"], brief(done), done["diff"]) == (True, updated, checks[0]["diff"])
     assert pods.shell(name, "a", "echo $NEW") == "1"
-    pid = pods.pid(name)
+    assert pods.pid(name) == pid
     for check in (True, False):
         assert pods.pod(second, check=check)["changed"] is False
     assert pods.pid(name) == pid
