@@ -17,6 +17,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 _QUICK = {
     "exec": "_cli_inside",
     "logs": "_cli_logs",
+    "cp": "_cli_copy",
 }
 # The modules of the commands, in the order of the help.
 _GROUPS = (
@@ -24,6 +25,7 @@ _GROUPS = (
     "_cli_pods",
     "_cli_inside",
     "_cli_logs",
+    "_cli_copy",
     "_cli_convert",
     "_cli_images",
     "_cli_volumes",

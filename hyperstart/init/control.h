@@ -40,6 +40,29 @@
 #define EXEC_ROWS 300     /* number of lines of the terminal that the command gets; absent: pipes */
 #define EXEC_COLUMNS 301  /* number of columns of that terminal */
 #define EXEC_DETACHED 302 /* flag: nothing is passed on; OK once the command runs, which then outlives the client */
+#define EXEC_TREE 303     /* number: instead of a command a tree of files, TREE_SEND or TREE_RECEIVE; argv is its place */
+
+/* EXEC: what EXEC_TREE asks for */
+#define TREE_SEND 1    /* argv: a path, which is written to stdout, as a stream of entries */
+#define TREE_RECEIVE 2 /* argv: a path, to which stdin is put; or, where it is a directory and there is a second word, this name in it */
+
+/* entry of a tree */
+#define ENTRY_MAX_SIZE 1048576
+#define ENTRY_PATH 1       /* text: relative; absent: the root */
+#define ENTRY_MODE 2       /* number ! as stat(2) has it, with the kind */
+#define ENTRY_UID 3        /* number ! */
+#define ENTRY_GID 4        /* number ! */
+#define ENTRY_TIME 5       /* number !: nanoseconds since 1970, of the last change */
+#define ENTRY_SIZE 6       /* number: of bytes that follow the fields; absent: none */
+#define ENTRY_TARGET 7     /* text: of a symbolic link */
+#define ENTRY_SAME 8       /* text: the path of an entry before, of which this one is a hard link */
+#define ENTRY_DEVICE 9     /* number: major * 2^32 + minor */
+#define ENTRY_ATTRIBUTE 10 /* fields + */
+#define ENTRY_LEAVE 11     /* flag: a directory's second entry, behind all that is in it */
+
+/* attribute of an entry */
+#define ATTRIBUTE_NAME 1  /* text ! */
+#define ATTRIBUTE_VALUE 2 /* bytes */
 
 /* STATUS */
 #define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */

@@ -206,6 +206,11 @@ static int become(const struct launch *launch, int report, struct error *error) 
     }
     if (take_stdio(launch, &identity, error) < 0 || enter_workdir(launch->workdir, error) < 0)
         return CODE_SETUP;
+    if (launch->instead) {
+        /* With it the pipe of the report is closed: it has begun. */
+        sys_close_range(3, ~0u, 0);
+        _exit(launch->instead(launch->argv));
+    }
     char **env = make_env(launch, &identity);
     if (!env || set_ulimits(launch->container, error) < 0 || take_identity(launch->container, &identity, error) < 0)
         return CODE_SETUP;

@@ -16,7 +16,8 @@ struct launch {
     const struct texts *env; /* on top of the container's; may be NULL */
     const char *workdir, *user;
     int stdio[3];
-    bool terminal; /* stdio is a terminal, to be the controlling one */
+    bool terminal;                     /* stdio is a terminal, to be the controlling one */
+    int (*instead)(char *const *argv); /* run in the container as its root in place of a program; returns the exit code */
 };
 
 /* How a start went: what arrives through a pipe that a successful exec closes. */

@@ -5,6 +5,7 @@
 #include "pod.h"
 #include "process.h"
 #include "terminal.h"
+#include "transfer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@ struct request {
     char *workdir, *user;
     bool with_stdin, detached;
     uint64_t rows, columns; /* of its terminal; 0: pipes */
+    uint64_t tree;
 };
 
 struct session {
@@ -291,6 +293,11 @@ static int start(struct session *session, const struct request *request, struct 
                             .user = request->user ? request->user : container->plan->user,
                             .stdio = {-1, -1, -1},
                             .terminal = request->rows};
+    if (request->tree) {
+        launch.instead = request->tree == TREE_SEND ? tree_send : tree_receive;
+        launch.workdir = "/";
+        launch.user = "0:0";
+    }
     int result = open_streams(session, request, launch.stdio, error);
     session->detached = request->detached;
     if (result == 0) {
@@ -314,6 +321,8 @@ static int check_request(void *target, struct error *error) {
             return fail(error, "EXEC: the environment is not NAME=value");
     if (request->detached && (request->rows || request->with_stdin))
         return fail(error, "EXEC: what is detached has neither a terminal nor stdin");
+    if (request->tree > TREE_RECEIVE || (request->tree && (request->detached || request->rows)))
+        return fail(error, "EXEC: a tree is sent or received");
     if (!request->rows != !request->columns)
         return fail(error, "EXEC: a terminal has rows and columns");
     return 0;
@@ -328,6 +337,7 @@ static const struct rule rules[] = {
     {EXEC_STDIN, FIELD_FLAG, false, offsetof(struct request, with_stdin), "stdin", NULL},
     {EXEC_ROWS, FIELD_NUMBER, false, offsetof(struct request, rows), "rows", NULL},
     {EXEC_COLUMNS, FIELD_NUMBER, false, offsetof(struct request, columns), "columns", NULL},
+    {EXEC_TREE, FIELD_NUMBER, false, offsetof(struct request, tree), "tree", NULL},
     {EXEC_DETACHED, FIELD_FLAG, false, offsetof(struct request, detached), "detached", NULL},
 };
 static const struct form request_form = {"EXEC", sizeof(struct request), rules, sizeof rules / sizeof *rules, true, NULL, check_request};

@@ -15,10 +15,12 @@ import termios
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.support.pods import ROOT, PodHost, manifest
+from tests.support.trees import describe, make_tree
 
 pytestmark = pytest.mark.guest
 PATIENCE = 60.0
@@ -176,3 +178,24 @@ def test_a_million_lines_while_five_commands_run(environment: dict[str, str], po
         assert hyper(environment, "logs", "flood").count(b"\n") == count + 1
     finally:
         pods.pod("flood", state="absent", grace_period=0)
+
+
+def test_a_tree_of_ten_thousand_files_goes_in_and_comes_out(environment: dict[str, str], pods: PodHost, tmp_path: Path) -> None:
+    make_tree(tmp_path / "tree", 10_000, attributes=_has_attributes(tmp_path))
+    assert hyper(environment, "cp", str(tmp_path / "tree"), f"{POD}:/srv") == b""
+    assert hyper(environment, "cp", f"{POD}/app:/srv/tree", str(tmp_path / "back")) == b""
+    assert describe(tmp_path / "back") == describe(tmp_path / "tree")
+    (tmp_path / "into").mkdir()
+    assert hyper(environment, "cp", "--json", f"{POD}:/srv/tree/big", str(tmp_path / "into")) == b'{"left_out": []}\n'
+    assert (tmp_path / "into/big").read_bytes() == (tmp_path / "tree/big").read_bytes()
+    assert not hyper(environment, "cp", f"{POD}:/nosuch", str(tmp_path), code=1)
+    # A container has its own files only.
+    assert not hyper(environment, "cp", f"{POD}/user:/srv/tree", str(tmp_path), code=1)
+
+
+def _has_attributes(directory: Path) -> bool:
+    try:
+        os.setxattr(directory, "user.x", b"1")
+    except OSError:
+        return False
+    return True

@@ -175,11 +175,12 @@ class Control:
         env: Mapping[str, str] | Sequence[tuple[str, str]] = (),
         workdir: str | None = None,
         user: str | None = None,
-        stdin: bytes | BinaryIO | None = None,
+        stdin: bytes | BinaryIO | io.RawIOBase | None = None,
         on_stdout: Callable[[bytes], object] | None = None,
         on_stderr: Callable[[bytes], object] | None = None,
         window: Window | None = None,
         detached: bool = False,
+        tree: int | None = None,
         timeout: float | None = None,
     ) -> ExecResult:
         """Run a command in a container and wait for its end.
@@ -187,7 +188,8 @@ class Control:
         container: None is the pod's first. env: on top of the container's own. workdir, user: None is the container's own. stdin: bytes, or a
         file; a pipe, socket or terminal is read by its descriptor as data comes. on_stdout, on_stderr: are given the output as it comes;
         without them it is collected. window: the command gets a terminal of this size, and changes of it; all it writes is stdout then. detached:
-        return when it has been started, with code 0; it has no stdin and its output is lost. timeout: seconds, None: forever.
+        return when it has been started, with code 0; it has no stdin and its output is lost. tree: no command, but TREE_SEND or
+        TREE_RECEIVE, of which ``argv`` is the place. timeout: seconds, None: forever.
         Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
         """
         pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
@@ -200,6 +202,7 @@ class Control:
                 _optional(tag.EXEC_USER, TEXT, user),
                 field(tag.EXEC_STDIN, FLAG.encode(stdin is not None)),
                 field(tag.EXEC_DETACHED, FLAG.encode(detached)) if detached else b"",
+                b"" if tree is None else field(tag.EXEC_TREE, NUMBER.encode(tree)),
                 *(field(number, NUMBER.encode(value)) for number, value in zip((tag.EXEC_ROWS, tag.EXEC_COLUMNS), _size(window) if window else ())),
             )
         )
@@ -281,7 +284,7 @@ class _Stdin:
     credit: bytes; descriptor: to be waited for before each read, None where reading never blocks.
     """
 
-    def __init__(self, stdin: bytes | BinaryIO | None) -> None:
+    def __init__(self, stdin: bytes | BinaryIO | io.RawIOBase | None) -> None:
         self._file = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         self._ended = stdin is None
         self.credit = 0
@@ -295,13 +298,13 @@ class _Stdin:
     def read(self) -> bytes:
         """What fits into one frame and into the credit; nothing at the end."""
         most = min(self.credit, tag.FRAME_MAX_PAYLOAD)
-        data = b"" if self._file is None else self._file.read(most) if self.descriptor is None else os.read(self.descriptor, most)
+        data = b"" if self._file is None else self._file.read(most) or b"" if self.descriptor is None else os.read(self.descriptor, most)
         self._ended = not data
         self.credit -= len(data)
         return data
 
 
-def _descriptor(file: BinaryIO) -> int | None:
+def _descriptor(file: BinaryIO | io.RawIOBase) -> int | None:
     try:
         descriptor = file.fileno()
     except OSError:
