@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper volume create``, ``ls``, ``inspect``, ``rm``, ``prune``."""
+"""``hyper volume create``, ``ls``, ``inspect``, ``rm``, ``prune``, ``snapshot``, ``export``, ``import``."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from hyperstart import volume_api
 from hyperstart._arguments import Subparsers, command, options_of, pairs
@@ -76,6 +78,73 @@ def add(subparsers: Subparsers) -> None:
         changes=True,
     )
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="only volumes that have this label")
+    _add_copies(verbs)
+
+
+def _add_copies(verbs: Subparsers) -> None:
+    parser = command(
+        verbs,
+        "snapshot",
+        snapshot,
+        group="volume",
+        usage="[OPTIONS] VOLUME NEW-VOLUME",
+        summary="copy a volume as it is now",
+        description="No pod may run with it. Blocks are shared where the host's filesystem can do so.",
+        examples="hyper volume snapshot shop-data shop-data-before-upgrade",
+        changes=True,
+    )
+    parser.add_argument("name", metavar="VOLUME")
+    parser.add_argument("snapshot", metavar="NEW-VOLUME")
+    parser = command(
+        verbs,
+        "export",
+        export,
+        group="volume",
+        usage="[OPTIONS] VOLUME FILE",
+        summary="write the disk of a volume to a file of its host",
+        description="No pod may run with it. The file is raw and sparse.",
+        examples="hyper volume export shop-data /srv/backup/shop-data.img",
+        changes=True,
+    )
+    parser.add_argument("name", metavar="VOLUME")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that holds something else")
+    parser = command(
+        verbs,
+        "import",
+        import_,
+        group="volume",
+        usage="[OPTIONS] FILE VOLUME",
+        summary="make a volume from a file of its host, as export writes it",
+        examples="hyper volume import /srv/backup/shop-data.img shop-data",
+        changes=True,
+    )
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("name", metavar="VOLUME")
+    parser.add_argument("--block", action="store_true", help="without a filesystem")
+
+
+def snapshot(arguments: argparse.Namespace) -> int:
+    """Copy a volume."""
+    with Reporter(sys.stderr, what="copying the volume") as reporter:
+        result = volume_api.snapshot_volume(name=arguments.name, snapshot=arguments.snapshot, **options_of(arguments, reporter))
+    return _done(arguments, result)
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write a volume to a file."""
+    with Reporter(sys.stderr, what="writing the volume") as reporter:
+        file = os.path.abspath(arguments.file)
+        result = volume_api.export_volume(name=arguments.name, file=file, force=arguments.force, **options_of(arguments, reporter))
+    return _done(arguments, result)
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    """Make a volume from a file."""
+    with Reporter(sys.stderr, what="reading the volume") as reporter:
+        mode: Literal["Block"] | None = "Block" if arguments.block else None
+        result = volume_api.import_volume(name=arguments.name, file=os.path.abspath(arguments.file), mode=mode, **options_of(arguments, reporter))
+    return _done(arguments, result)
 
 
 def create(arguments: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ def convert_file(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def convert(text: str, *, where: str, name: str = "") -> list[dict[str, Any]]:
-    """A text of any form as Kubernetes' manifests: the pods, and before each the ConfigMap that it needs. See ``parse_manifests``."""
+    """A text of any form as Kubernetes' manifests: the pods, and before each what it needs, a ConfigMap or claims. See ``parse_manifests``."""
     from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
     documents = forms.read(text, where=where)

@@ -40,7 +40,7 @@ from hyperstart.results import (
     VolumesResult,
     VolumeState,
 )
-from hyperstart.volume_api import create_volumes, list_volumes, prune_volumes, remove_volumes
+from hyperstart.volume_api import create_volumes, export_volume, import_volume, list_volumes, prune_volumes, remove_volumes, snapshot_volume
 
 __all__ = [
     "Action",
@@ -71,9 +71,11 @@ __all__ = [
     "check_hosts",
     "create_volumes",
     "exec_pod",
+    "export_volume",
     "generated_name",
     "host_info",
     "host_usage",
+    "import_volume",
     "inspect_images",
     "list_images",
     "list_pods",
@@ -93,6 +95,7 @@ __all__ = [
     "run_pod",
     "run_pods",
     "run_pods_once",
+    "snapshot_volume",
     "start_pods",
     "stop_pods",
     "tag_image",

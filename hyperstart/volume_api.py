@@ -30,6 +30,21 @@ def create_volumes(
     return _play("create_volume.yml", variables, options, _result)
 
 
+def snapshot_volume(*, name: str, snapshot: str, **options: Unpack[Options]) -> VolumesResult:
+    """Copy a volume, with which no pod may run, as it is now to a new one called ``snapshot``."""
+    return _play("create_volume.yml", {"volume_names": [snapshot], "volume_source": name}, options, _result)
+
+
+def import_volume(*, name: str, file: str, mode: Literal["Filesystem", "Block"] | None = None, **options: Unpack[Options]) -> VolumesResult:
+    """Make a volume from a file of the host, such as ``export_volume`` writes it. file: an absolute path."""
+    return _play("create_volume.yml", {"volume_names": [name], "volume_source": file, "volume_mode": mode}, options, _result)
+
+
+def export_volume(*, name: str, file: str, force: bool = False, **options: Unpack[Options]) -> VolumesResult:
+    """Write the disk of a volume, with which no pod may run, to a file of the host. file: an absolute path; force: overwrite what holds something else."""
+    return _play("export_volume.yml", {"volume_name": name, "volume_file": file, "volume_force": force or None}, options, _result)
+
+
 def remove_volumes(*, names: Sequence[str], **options: Unpack[Options]) -> VolumesResult:
     """Remove volumes and all that is on them. A name that no volume has changes nothing; one that a pod is defined with is an error."""
     return _play("remove_volume.yml", {"volume_names": _named(names)}, options, _result)

@@ -32,8 +32,13 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
     first = manifest(
         "keeper",
         {"name": "one", "volumeMounts": mounts, **device},
-        {"name": "two", "securityContext": {"runAsUser": 1000}, "volumeMounts": [{**mounts[0], "subPath": "below"}]},
-        volumes=[used("kept", "kept-data"), used("raw", "raw-data")],
+        {
+            "name": "two",
+            "securityContext": {"runAsUser": 1000},
+            "env": [{"name": "PART", "value": "below"}],
+            "volumeMounts": [{**mounts[0], "subPathExpr": "$(PART)"}, {"name": "small", "mountPath": "/small"}],
+        },
+        volumes=[used("kept", "kept-data"), used("raw", "raw-data"), {"name": "small", "emptyDir": {"sizeLimit": "16Mi"}}],
     )
     refused = pods.pod(first, fails=True)
     assert "there is no volume 'kept-data' on this host" in refused["msg"]
@@ -55,7 +60,9 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
         assert pods.shell("keeper", "two", "cat /kept/d/file") == "kept"
         assert pods.shell("keeper", "one", "echo marked > /dev/xvda; sync; head -c 6 /dev/hyper/raw") == "marked"
         # Every container has all devices under one name, and may not take the names from the others.
-        assert pods.shell("keeper", "two", "ls /dev/hyper").split() == ["kept", "raw"]
+        assert pods.shell("keeper", "two", "ls /dev/hyper").split() == ["kept", "raw", "small"]
+        full = pods.exec("keeper", "two", "sh", "-c", "dd if=/dev/zero of=/small/file bs=1M count=17")
+        assert (full.code, b"No space left" in full.stderr) == (1, True)
         assert pods.exec("keeper", "one", "rm", "/dev/hyper/raw").code != 0
         before = int(pods.shell("keeper", "one", "df -k /kept | tail -1").split()[1])
 
@@ -66,6 +73,7 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
             volumes=[used("kept", "kept-data"), used("raw", "raw-data", readOnly=True)],
             securityContext={"fsGroup": 70},
         )
+        assert "is held by pod keeper" in pods.module("volume", name=["copy"], source="kept-data", fails=True)["msg"]
         refused = pods.pod(second, fails=True)
         assert "volume kept-data is held by pod keeper" in refused["msg"]
         pods.pod("keeper", state="absent", grace_period=0)

@@ -88,6 +88,38 @@ def test_several_with_and_without_filesystems(volume: Run) -> None:
     assert volume(name="c")["volumes"][0]["size"] == 10 * 2**30
 
 
+def test_snapshots_exports_and_imports(volume: Run, host: Host, tmp_path: Path) -> None:
+    def twice(**args: Any) -> dict[str, Any]:
+        planned = volume(check=True, **args)
+        result = volume(**args)
+        assert (planned["changed"], result["changed"]) == (True, True)
+        assert (planned["actions"], planned["diff"]) == (result["actions"], result["diff"])
+        assert not volume(check=True, **args)["changed"]
+        assert not volume(**args)["changed"]
+        return result
+
+    volume(name="data", size="32Mi")
+    disk = _volumes.disk(host, "data")
+    with disk.open("r+b") as file:
+        file.seek(20 * MIB)
+        file.write(b"kept" * 1000)
+    twice(name="copy", source="data", labels={"of": "data"})
+    image = tmp_path / "data.img"
+    twice(name="data", export=str(image))
+    twice(name="back", source=str(image), size="48Mi")
+    content = disk.read_bytes()
+    assert _volumes.disk(host, "copy").read_bytes() == image.read_bytes() == content
+    assert _volumes.disk(host, "back").read_bytes() == content + bytes(16 * MIB)
+    assert all(file.stat().st_blocks * 512 < 8 * MIB for file in (image, _volumes.disk(host, "copy")))
+    assert image.stat().st_mode & 0o777 == 0o600
+    assert [item["mode"] for item in volume()["volumes"]] == ["Filesystem"] * 3
+    with disk.open("r+b") as file:
+        file.write(b"other")
+    assert "holds something else" in volume(name="data", export=str(image), fails=True)["msg"]
+    twice(name="data", export=str(image), force=True)
+    assert image.read_bytes()[:5] == b"other"
+
+
 @pytest.mark.parametrize("check", [False, True])
 def test_what_pods_use_stays(check: bool, volume: Run, host: Host) -> None:
     volume(names=["kept", "old", "other"], size="16Mi", labels={"app": "shop"})
@@ -116,6 +148,15 @@ def test_what_pods_use_stays(check: bool, volume: Run, host: Host) -> None:
         ({"names": ["new", "there"], "size": "16Mi"}, "VolumeDiffers"),
         ({"names": ["new", "there"], "mode": "Block"}, "VolumeDiffers"),
         ({"unused": True}, "BadRequest"),
+        ({"name": "new", "source": "no"}, "VolumeNotFound"),
+        ({"name": "new", "source": "/no/such"}, "BadRequest"),
+        ({"name": "new", "source": "there", "size": "16Mi"}, "VolumeDiffers"),
+        ({"name": "new", "source": "there", "mode": "Block"}, "VolumeDiffers"),
+        ({"names": ["new", "newer"], "source": "there"}, "BadRequest"),
+        ({"name": "no", "export": "/tmp/x"}, "VolumeNotFound"),
+        ({"name": "there", "export": "/no/such/x"}, "BadRequest"),
+        ({"name": "there", "export": "/tmp"}, "BadRequest"),
+        ({"name": "there", "export": "/tmp/x", "size": "64Mi"}, "BadRequest"),
         ({"unused": True, "name": "there", "state": "absent"}, "BadRequest"),
         ({"name": "new", "qemu_user": "nosuchuser"}, "NotPrepared"),
     ],

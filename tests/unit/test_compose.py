@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import split
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
 HEALTHCHECK = {"test": ["CMD", "pg_isready"], "interval": "5s", "timeout": "3s", "retries": 2, "start_period": "1m2s"}
@@ -17,7 +18,8 @@ PROBE = {"exec": {"command": ["pg_isready"]}, "periodSeconds": 5, "timeoutSecond
 def pod(document: Any, **variables: str) -> dict[str, Any]:
     """The Pod of a Compose file, given as text or as a tree."""
     documents = forms.read(document, where="compose.yaml") if isinstance(document, str) else [document]
-    (manifest,) = forms.convert(documents, where="compose.yaml", name="shop", variables=variables)
+    *claims, manifest = forms.convert(documents, where="compose.yaml", name="shop", variables=variables)
+    assert {claim["kind"] for claim in claims} <= {"PersistentVolumeClaim"}
     return manifest
 
 
@@ -182,6 +184,14 @@ def test_what_an_init_container_depends_on_is_one_too() -> None:
     }
     spec = pod({"services": services})["spec"]
     assert [(each["name"], each.get("restartPolicy")) for each in spec["initContainers"]] == [("db", "Always"), ("job", "OnFailure")]
+
+
+def test_claims_stand_beside_the_pod_but_for_those_that_others_made() -> None:
+    document = {**service(volumes=["v:/a", "v:/b", "made:/c"]), "volumes": {"v": None, "made": {"external": True}, "unused": None}}
+    manifests = forms.convert([document], where="compose.yaml", name="shop")
+    assert [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests] == [("PersistentVolumeClaim", "shop-v"), ("Pod", "shop")]
+    [definition], objects = split(manifests)
+    assert [volume.claim for volume in parse(definition, objects).claims] == ["shop-v", "made"]
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.resources", {"limits": {"memory": "8Mi"}}, "spec.resources.limits.memory: 8 MiB is too little for a guest"),
         ("spec.volumes", [{"name": "d", "hostPath": {"path": "/"}}], "spec.volumes[0].hostPath: not supported"),
         ("spec.volumes", [{"name": "d"}], "spec.volumes[0]: has no source"),
-        ("spec.volumes", [{"name": "d", "emptyDir": {"sizeLimit": "1Gi"}}], "spec.volumes[0].emptyDir.sizeLimit: not supported"),
+        ("spec.volumes", [{"name": "d", "emptyDir": {"sizeLimit": 0}}], "spec.volumes[0].emptyDir.sizeLimit: 0 is no size of a volume"),
         ("surprise", 1, "surprise: unknown field"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,6 +127,31 @@ def test_documents_in_any_order() -> None:
         ([claimed()], [{"volumeDevices": [{"name": "kept", "devicePath": "/"}]}], "spec.containers[0].volumeDevices[0].devicePath: cannot be the root"),
         ([claimed()], [{"volumeDevices": [{"name": "no", "devicePath": "/dev/x"}]}], "spec.containers[0].volumeDevices[0].name: there is no volume 'no'"),
         ([claimed()], [{"volumeDevices": [{"name": "kept", "devicePath": "/dev/x"}] * 2}], "spec.containers[0].volumeDevices[1]: '/dev/x' occurs twice"),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"volumeMounts": [{"name": "v", "mountPath": "/a", "mountPropagation": "Bidirectional"}]}],
+            "spec.containers[0].volumeMounts[0].mountPropagation: not supported: Bidirectional: mounts stay in their container",
+        ),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"volumeMounts": [{"name": "v", "mountPath": "/a", "recursiveReadOnly": "Enabled"}]}],
+            "spec.containers[0].volumeMounts[0].recursiveReadOnly: needs readOnly: true",
+        ),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"volumeMounts": [{"name": "v", "mountPath": "/a", "subPathExpr": "$(NO)/x"}]}],
+            "spec.containers[0].volumeMounts[0].subPathExpr: the container has no variable NO",
+        ),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"env": [{"name": "UP", "value": ".."}], "volumeMounts": [{"name": "v", "mountPath": "/a", "subPathExpr": "a/$(UP)/x"}]}],
+            "spec.containers[0].volumeMounts[0].subPathExpr: 'a/../x' must be a relative path",
+        ),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"volumeMounts": [{"name": "v", "mountPath": "/a", "subPath": "b", "subPathExpr": "c"}]}],
+            "spec.containers[0].volumeMounts[0].subPathExpr: does not go with subPath",
+        ),
     ],
 )
 def test_pods_that_are_refused(volumes: list[dict[str, Any]], containers: list[dict[str, Any]], message: str) -> None:
@@ -151,6 +177,20 @@ def test_what_the_guest_is_told() -> None:
     assert container.devices == (Device("raw", "/dev/x"),)
     assert len(_pod_guest.volume_serial("x" * 63)) == 20
     assert document(pod)["volumes"] == ["kept: volume data", "log: volume log, read-only", "raw: volume disk, read-only"]
+
+
+def test_sub_paths_of_variables() -> None:
+    env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"name": "LOG", "value": "log-$(POD)"}]
+    mounts = [{"name": "v", "mountPath": "/a", "subPathExpr": "$(LOG)/$$(x)", "mountPropagation": "None", "recursiveReadOnly": "Enabled", "readOnly": True}]
+    [container] = pod_of([{"name": "v", "emptyDir": {}}], {"env": env, "volumeMounts": mounts}).containers
+    assert container.mounts[0].sub_path == "log-web/$(x)"
+
+
+def test_a_limited_volume_on_disk_has_a_disk_of_its_own() -> None:
+    pod = pod_of([{"name": "v", "emptyDir": {"sizeLimit": "64Mi"}}, {"name": "m", "emptyDir": {"sizeLimit": "64Mi", "medium": "Memory"}}])
+    [(volume, file)] = _pod_guest.own_disks(pod, Path("/pods/web"))
+    assert (volume.name, file) == ("v", Path("/pods/web/volume-v-67108864.img"))
+    assert document(pod)["volumes"] == ["v: disk, at most 64 MiB", "m: memory, at most 64 MiB"]
 
 
 HELD = {"data": HostVolume("data", GIB, labels={"app": "shop"}), "raw": HostVolume("raw", GIB, block=True)}

@@ -330,9 +330,9 @@ VOLUME_MOUNT: Mapping[str, Field] = {
     "mountPath": _honoured("an absolute path; what is missing of it is made"),
     "readOnly": _honoured("as Kubernetes has it"),
     "subPath": _honoured("a path within the volume; what is missing of it is made"),
-    "mountPropagation": _refused("mounts stay in their container"),
-    "recursiveReadOnly": _refused("use `readOnly`"),
-    "subPathExpr": _refused("use `subPath`"),
+    "subPathExpr": _honoured("likewise, with `$(NAME)` for variables of `env` and `envFrom`, which have to be there"),
+    "mountPropagation": _honoured("`None`; others are refused: mounts stay in their container"),
+    "recursiveReadOnly": _honoured("any: what is read-only is so all the way down"),
 }
 
 VOLUME: Mapping[str, Field] = {
@@ -407,7 +407,10 @@ PROJECTION: Mapping[str, Field] = {
 
 EMPTY_DIR: Mapping[str, Field] = {
     "medium": _honoured("empty, or `Memory`"),
-    "sizeLimit": _honoured("with `medium: Memory`; half of the guest's memory unless given"),
+    "sizeLimit": _honoured(
+        "in memory half of the guest's unless given; on disk a filesystem of that size, at least 16Mi with what it needs for itself."
+        " With another limit the volume begins anew"
+    ),
 }
 
 VOLUME_DEVICE: Mapping[str, Field] = {

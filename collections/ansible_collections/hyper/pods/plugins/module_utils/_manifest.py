@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_container, _manifest_volumes
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_container, _manifest_volumes, _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
@@ -228,8 +228,11 @@ def _brief(part: Any) -> Any:
 
 
 def _volume_document(volume: PodVolume) -> str:
+    if isinstance(volume, LimitedDir):
+        return f"{volume.name}: disk, at most {_quantity.human(volume.size)}"
     if isinstance(volume, EmptyDir):
-        return f"{volume.name}: {'memory' if volume.memory else 'disk'}"
+        limit = "" if volume.size is None else f", at most {_quantity.human(volume.size)}"
+        return f"{volume.name}: {'memory' if volume.memory else 'disk'}{limit}"
     if isinstance(volume, ClaimVolume):
         return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
     return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"

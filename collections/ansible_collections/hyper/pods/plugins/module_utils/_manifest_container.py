@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_annotations import Own
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment, expanded
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Lifecycle, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
@@ -84,6 +84,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
     if init and own_restart_policy != "Always":
         _refuse_care(node)
     named = [(port.name, port.container_port) for port in ports if port.name]
+    env = environment(node, sources, held)
     probes = [_manifest_life.probe(node, name, named) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),
@@ -92,9 +93,9 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         command=node.strings("command"),
         args=node.strings("args"),
         working_dir=absolute(node, "workingDir"),
-        env=environment(node, sources, held),
+        env=env,
         ports=ports,
-        mounts=tuple(mount(item, volumes) for item in node.nodes("volumeMounts")),
+        mounts=tuple(mount(item, volumes, expanded(env)) for item in node.nodes("volumeMounts")),
         devices=tuple(volume_device(item, volumes) for item in node.nodes("volumeDevices")),
         security=_manifest_security.security(node, security),
         resources=held,

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Union
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import expand
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume, file_volume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, amount
@@ -24,6 +26,14 @@ class EmptyDir:
 
 
 @dataclass(frozen=True)
+class LimitedDir:
+    """An emptyDir on a disk of its own, since it has a limit in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
 class ClaimVolume:
     """A volume of the host, called ``claim``. block: containers use its device, for it has no filesystem."""
 
@@ -33,7 +43,7 @@ class ClaimVolume:
     block: bool = False
 
 
-PodVolume = Union[EmptyDir, FileVolume, ClaimVolume]
+PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume]
 
 
 @dataclass(frozen=True)
@@ -79,14 +89,14 @@ def _claim(name: str, source: Node) -> ClaimVolume:
     return made
 
 
-def _empty_dir(name: str, source: Node) -> EmptyDir:
+def _empty_dir(name: str, source: Node) -> EmptyDir | LimitedDir:
     medium = source.choice("medium", ("", "Memory"), "")
     limit = source.scalar("sizeLimit")
-    made = EmptyDir(name, medium == "Memory", None if limit is None else _quantity.ceiling(amount(source, "sizeLimit", limit)))
-    if made.size is not None and not made.memory:
-        raise NotSupported(source.at("sizeLimit"), "a limit needs medium: Memory", "Remove sizeLimit or set medium: Memory")
+    size = None if limit is None else _quantity.ceiling(amount(source, "sizeLimit", limit))
+    if size is not None and not 0 < size <= _manifest_claims.MAX_SIZE:
+        raise source.fail("sizeLimit", f"{limit!r} is no size of a volume")
     source.done(_kubernetes.EMPTY_DIR)
-    return made
+    return EmptyDir(name, medium == "Memory", size) if size is None or medium == "Memory" else LimitedDir(name, size)
 
 
 def _named(node: Node, volumes: set[str]) -> str:
@@ -135,12 +145,30 @@ def with_modes(spec: Node, volumes: tuple[PodVolume, ...], uses: Sequence[tuple[
     return tuple(replace(item, block=True) if isinstance(item, ClaimVolume) and item.name in devices else item for item in volumes)
 
 
-def mount(node: Node, volumes: set[str]) -> VolumeMount:
-    """One entry of volumeMounts; volumes: the names of the pod's volumes."""
+def mount(node: Node, volumes: set[str], env: Mapping[str, str]) -> VolumeMount:
+    """One entry of volumeMounts; volumes: the names of the pod's volumes; env: the container's own environment."""
     name, mount_path = _named(node, volumes), _target(node, "mountPath")
-    sub_path = node.string("subPath") or ""
-    if sub_path.startswith("/") or ".." in sub_path.split("/"):
-        raise node.fail("subPath", f"{sub_path!r} must be a relative path without '..'")
-    made = VolumeMount(name, mount_path, bool(node.boolean("readOnly")), sub_path)
+    propagation = node.choice("mountPropagation", ("None", "HostToContainer", "Bidirectional"), "None")
+    if propagation != "None":
+        raise NotSupported(node.at("mountPropagation"), f"{propagation}: mounts stay in their container", "Remove the field")
+    read_only = bool(node.boolean("readOnly"))
+    # Nothing is ever mounted below a volume, so a read-only mount is so all the way down.
+    if node.choice("recursiveReadOnly", ("Disabled", "IfPossible", "Enabled"), "Disabled") == "Enabled" and not read_only:
+        raise node.fail("recursiveReadOnly", "needs readOnly: true")
+    made = VolumeMount(name, mount_path, read_only, _sub_path(node, env))
     node.done(_kubernetes.VOLUME_MOUNT)
     return made
+
+
+def _sub_path(node: Node, env: Mapping[str, str]) -> str:
+    sub_path, expression, field = node.string("subPath") or "", node.string("subPathExpr") or "", "subPath"
+    if expression:
+        if sub_path:
+            raise node.fail("subPathExpr", "does not go with subPath")
+        missing = [name for name in re.findall(r"\$\(([^()$]*)\)", expression.replace("$$", "")) if name not in env]
+        if missing:
+            raise node.fail("subPathExpr", f"the container has no variable {missing[0]}", "Only variables of env and envFrom can be named")
+        sub_path, field = expand(expression, env), "subPathExpr"
+    if sub_path.startswith("/") or ".." in sub_path.split("/") or "\x00" in sub_path:
+        raise node.fail(field, f"{sub_path!r} must be a relative path without '..'")
+    return sub_path

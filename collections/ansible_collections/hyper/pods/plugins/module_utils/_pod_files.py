@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest, _plan_disk, _pod_guest
+from ansible_collections.hyper.pods.plugins.module_utils import _ext4, _manifest, _manifest_claims, _plan_disk, _pod_guest
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
@@ -73,19 +73,22 @@ def write_plan(host: Host, name: str, plan: bytes) -> None:
 
 
 def ensure_scratch(host: Host, name: str) -> None:
-    """The disk of writable layers, made once: a sparse file with ext4, whole or absent.
+    """The disk of writable layers, made once."""
+    _ext4.make(host.pod_dir(name) / _SCRATCH, _manifest.DEFAULT_SCRATCH_MIB * 2**20, owner=host.qemu_ids(), journal_mib=16)
 
-    It has a small journal: a guest that is killed must find its files again.
-    """
-    disk = host.pod_dir(name) / _SCRATCH
-    if disk.exists():
-        return
-    fresh = disk.with_name(f".{_SCRATCH}.new")
-    fresh.unlink(missing_ok=True)
-    provide(fresh, owner=host.qemu_ids())
-    os.truncate(fresh, _manifest.DEFAULT_SCRATCH_MIB * 2**20)
-    _command.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=16", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", str(fresh)])
-    fresh.rename(disk)
+
+def ensure_volumes(host: Host, pod: _manifest.Pod) -> None:
+    """The disks of the pod's own volumes that have a limit, each made once."""
+    for volume, file in _pod_guest.own_disks(pod, host.pod_dir(pod.name)):
+        _ext4.make(file, _manifest_claims.whole(volume.size), owner=host.qemu_ids())
+
+
+def drop_volumes(host: Host, pod: _manifest.Pod) -> None:
+    """Remove the disks of volumes that the pod's record does not name any more, or not with this limit."""
+    kept = {file for _, file in _pod_guest.own_disks(pod, host.pod_dir(pod.name))}
+    for present in host.pod_dir(pod.name).glob(_pod_guest.OWN_DISKS):
+        if present not in kept:
+            present.unlink()
 
 
 def remove(host: Host, name: str) -> None:

@@ -23,10 +23,12 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_config import Im
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
+# A limit is part of the name: a volume with another one is another volume.
+OWN_DISKS = "volume-*.img"
 PLAN_SERIAL = "hyper-plan"
 SCRATCH_SERIAL = "hyper-scratch"
 # QEMU's user-mode network (docs of -netdev user): the guest's place, its gateway and its name server.
@@ -49,6 +51,11 @@ def volume_serial(name: str) -> str:
 def volume_disk(volumes_dir: Path, claim: str) -> Path:
     """Where the disk of a volume of the host lies."""
     return volumes_dir / claim / "disk.img"
+
+
+def own_disks(pod: _manifest.Pod, directory: Path) -> list[tuple[LimitedDir, Path]]:
+    """The volumes of the pod's own that have a disk each, and where these lie in its directory."""
+    return [(item, directory / OWN_DISKS.replace("*", f"{item.name}-{item.size}")) for item in pod.volumes if isinstance(item, LimitedDir)]
 
 
 def mac(name: str) -> str:
@@ -75,6 +82,7 @@ def guest(
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
         _guest.Disk(directory / "scratch.img", SCRATCH_SERIAL),
         *(_guest.Disk(directory / "images" / f"{name}.erofs", name, readonly=True) for name in serials),
+        *(_guest.Disk(file, volume_serial(item.name)) for item, file in own_disks(pod, directory)),
         # A filesystem's journal may have to be replayed, so only what has none can be kept from being written.
         *(_guest.Disk(volume_disk(volumes_dir, item.claim), volume_serial(item.name), readonly=item.read_only and item.block) for item in pod.claims),
     ]
@@ -172,6 +180,8 @@ def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.V
         # What nobody may write is not given to others either.
         regroup = regroup and group is not None and not volume.read_only
         return _launch.Volume(volume.name, "block" if volume.block else "disk", None, group, serial=volume_serial(volume.name), regroup=regroup)
+    if isinstance(volume, LimitedDir):
+        return _launch.Volume(volume.name, "disk", None, group, serial=volume_serial(volume.name))
     if isinstance(volume, EmptyDir):
         return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
     # The group that owns a volume may read its files.

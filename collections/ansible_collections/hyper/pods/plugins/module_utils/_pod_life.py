@@ -86,6 +86,7 @@ class PodLife:
             _pod_files.prepare(self._host, name)
             _pod_files.link_images(self._host, name, {image: disks[image] for image in record.images.values()})
             _pod_files.ensure_scratch(self._host, name)
+            _pod_files.ensure_volumes(self._host, record.pod)
             _pod_files.write_plan(self._host, name, plan)
             _record.write(self._host, name, record)
             # Not before: until then the pod is as its former record says, and can be started.
@@ -141,6 +142,7 @@ class PodLife:
             record = replace(_record.require(host, name), stopped=False)
             _pod_files.prepare(host, name)
             _pod_files.drop_images(host, name, record.images.values())
+            _pod_files.drop_volumes(host, record.pod)
             _pod_files.write_plan(host, name, _plan_of(record))
             _pod_files.link_init(host, name, installed(host))
             run_dir = host.pod_run_dir(name)

@@ -224,18 +224,11 @@ def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manife
     _pod_life.require_prepared(host)
     names = {pod.name for pod in wanted}
     others: dict[str, _manifest.Pod] = {}
-    volumes: dict[str, str] = {}
     for name in _record.names(host):
         record = _record.read(host, name)
-        if name in names or record is None:
-            continue
-        running = supervision.pid(_pod_status.unit_name(name)) is not None
-        if running:
+        if name not in names and record is not None and supervision.pid(_pod_status.unit_name(name)) is not None:
             others[name] = record.pod
-        # What is about to be started again needs its volumes then.
-        if running or supervision.due(_pod_status.unit_name(name)):
-            volumes.update((claim.claim, name) for claim in record.pod.claims)
-    _volume_plan.check_holders(wanted, volumes)
+    _volume_plan.check_holders(wanted, {volume: name for volume, name in _volumes.holders(host, supervision).items() if name not in names})
     holders = {(port.protocol, port.host_port): name for name, pod in others.items() for port in pod.published_ports if port.host_port is not None}
     _refuse_shared_ports(wanted)
     for pod in wanted:

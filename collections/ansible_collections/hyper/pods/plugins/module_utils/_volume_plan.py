@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_claims import DEFAULT_SIZE, Claim
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_claims import DEFAULT_SIZE, Claim, whole
 
 
 class VolumeNotFound(HyperError):
@@ -38,11 +39,15 @@ class Volume:
 
 @dataclass(frozen=True)
 class Change:
-    """One step. action: create, grow, label or delete. volume: as it is afterwards, or was; reason: why."""
+    """One step. action: create, grow, label, delete, export. volume: as it is afterwards, or was; reason: why.
+
+    file: what a volume begins with, or what it is exported to.
+    """
 
     action: str
     volume: Volume
     reason: str
+    file: Path | None = None
 
 
 def converge(claims: Iterable[Claim], existing: Mapping[str, Volume], now: float) -> tuple[Change, ...]:
@@ -71,6 +76,29 @@ def converge(claims: Iterable[Claim], existing: Mapping[str, Volume], now: float
         if claim.labels and dict(claim.labels) != dict(volume.labels):
             changes.append(Change("label", Volume(volume.name, size, volume.block, dict(claim.labels), volume.created_at), "labels changed"))
     return tuple(changes)
+
+
+def copy(claim: Claim, file: Path, size: int, block: bool, existing: Mapping[str, Volume], now: float) -> tuple[Change, ...]:
+    """Make a volume that begins with what a file holds, and is at least as large; one that is there is left as ``converge`` has it.
+
+    size: of the file, in bytes; block: what the volume is where the claim does not say. Raises VolumeDiffers.
+    """
+    if claim.name in existing:
+        return converge([claim], existing, now)
+    if claim.size is not None and claim.size < size:
+        raise VolumeDiffers(
+            f"{_quantity.human(claim.size)} do not hold the {_quantity.human(size)} of {file}", where=f"volume {claim.name}", remedy="Ask for at least that"
+        )
+    made = Volume(claim.name, claim.size or whole(size), block if claim.block is None else claim.block, dict(claim.labels), now)
+    return (Change("create", made, f"there is no volume {claim.name}", file),)
+
+
+def check_at_rest(name: str, holders: Mapping[str, str]) -> None:
+    """Refuse to read a volume that is being written. holders: volume → the pod that runs with it. Raises VolumeInUse."""
+    if name in holders:
+        raise VolumeInUse(
+            f"is held by pod {holders[name]}, which may be writing", where=f"volume {name}", remedy=f"Stop that pod first: hyper stop {holders[name]}"
+        )
 
 
 def after(existing: Mapping[str, Volume], changes: Iterable[Change]) -> dict[str, Volume]:

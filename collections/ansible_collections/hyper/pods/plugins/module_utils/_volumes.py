@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _manifest_claims, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _ext4, _manifest_claims, _pod_guest, _pod_status, _record
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, provide, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
 from ansible_collections.hyper.pods.plugins.module_utils._volume_plan import Change, Volume
 
 _RECORD = "volume.json"
@@ -78,10 +79,15 @@ def users(host: Host) -> dict[str, list[str]]:
 def carry_out(host: Host, changes: Iterable[Change]) -> None:
     """Make the changes, in their order."""
     for change in changes:
-        {"create": _create, "grow": _grow, "label": _label, "delete": _delete}[change.action](host, change.volume)
+        if change.action == "create":
+            _create(host, change.volume, change.file)
+        elif change.action == "export" and change.file is not None:
+            _export(host, change.volume, change.file)
+        else:
+            {"grow": _grow, "label": _label, "delete": _delete}[change.action](host, change.volume)
 
 
-def _create(host: Host, volume: Volume) -> None:
+def _create(host: Host, volume: Volume, source: Path | None) -> None:
     """Made aside and put into place whole."""
     check_name(volume.name)
     _, gid = host.qemu_ids()
@@ -90,12 +96,59 @@ def _create(host: Host, volume: Volume) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     make_dir(fresh, mode=0o750, owner=(0, gid))
     file = fresh / disk(host, volume.name).name
-    provide(file, owner=host.qemu_ids())
-    os.truncate(file, volume.size)
-    if not volume.block:
-        _command.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0", str(file)])
+    if source is not None:
+        provide(file, owner=host.qemu_ids())
+        _copy(source, file)
+        os.truncate(file, volume.size)
+    elif volume.block:
+        provide(file, owner=host.qemu_ids())
+        os.truncate(file, volume.size)
+    else:
+        _ext4.make(file, volume.size, owner=host.qemu_ids())
     _write(fresh, volume)
     fresh.rename(host.volumes_dir / volume.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Sharing blocks where the filesystem can, else leaving holes as holes."""
+    _command.run(["cp", "--reflink=auto", "--sparse=always", "--no-target-directory", "--", str(source), str(target)])
+
+
+def _export(host: Host, volume: Volume, target: Path) -> None:
+    """The file is whole or absent, and root's alone. Its time is the disk's, so that it is known to hold what the disk holds."""
+    source = disk(host, volume.name)
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    os.close(handle)
+    try:
+        _copy(source, fresh)
+        os.utime(fresh, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def exported(host: Host, volume: Volume, target: Path) -> bool:
+    """Whether a file holds what the volume's disk holds, as far as sizes and times tell."""
+    own, other = disk(host, volume.name).stat(), target.stat()
+    return (own.st_size, own.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+
+
+def holders(host: Host, supervision: Supervisor) -> dict[str, str]:
+    """The volumes that pods run with, and which pods. One that is about to be started again needs its volumes then, so it counts."""
+    found: dict[str, str] = {}
+    for name in _record.names(host):
+        unit = _pod_status.unit_name(name)
+        if supervision.pid(unit) is None and not supervision.due(unit):
+            continue
+        try:
+            record = _record.read(host, name)
+        except _record.BrokenRecord:
+            continue
+        if record is not None:
+            found.update((claim.claim, name) for claim in record.pod.claims)
+    return found
 
 
 def _grow(host: Host, volume: Volume) -> None:

@@ -45,6 +45,24 @@ options:
       - The volumes' labels, in place of those that they have.
       - With O(unused=true), only volumes that have all of them are removed.
     type: dict
+  source:
+    description:
+      - What a volume begins with that is not there yet. One volume must be named.
+      - Another volume's name makes a copy of it as it is now, a snapshot. No pod may run with it.
+      - An absolute path is a file of the host that holds a disk, such as O(export) writes it. Its filesystem, unless it is for a volume of
+        mode V(Block), is ext4 with a directory C(volume), which is what containers see.
+      - Blocks are shared where the host's filesystem can do so. The volume is at least as large as what it begins with.
+    type: str
+  export:
+    description:
+      - The absolute path of a file on the host to which the volume's disk is written, sparse and for root alone. No pod may run with the volume.
+      - A file that holds what the volume holds, by its size and time, stays as it is.
+    type: path
+  force:
+    description:
+      - With O(export), overwrite a file that holds something else.
+    type: bool
+    default: false
   unused:
     description:
       - With O(state=absent) and without O(name), remove all volumes that no pod is defined with.
@@ -78,6 +96,21 @@ EXAMPLES = r"""
     name: raw
     size: 1Gi
     mode: Block
+
+- name: A copy of a volume as it is now
+  hyper.pods.volume:
+    name: shop-data-before-upgrade
+    source: shop-data
+
+- name: Write a volume to a file
+  hyper.pods.volume:
+    name: shop-data
+    export: /srv/backup/shop-data.img
+
+- name: A volume from a file
+  hyper.pods.volume:
+    name: shop-data-copy
+    source: /srv/backup/shop-data.img
 
 - name: Remove a volume and all that is on it
   hyper.pods.volume:
@@ -154,8 +187,13 @@ def main() -> None:
             "size": {"type": "str"},
             "mode": {"type": "str", "choices": ["Filesystem", "Block"]},
             "labels": {"type": "dict"},
+            "source": {"type": "str"},
+            "export": {"type": "path"},
+            "force": {"type": "bool", "default": False},
             "unused": {"type": "bool", "default": False},
         },
+        mutually_exclusive=[("source", "export")],
+        required_by={"source": "name", "export": "name"},
         supports_check_mode=True,
     )
     run(module, apply)

@@ -13,7 +13,7 @@ _TYPES = ("volume", "bind", "tmpfs")
 
 
 class Volumes:
-    """The pod's volumes. used: those of the manifest, in the order in which services name them first.
+    """The pod's volumes. used: those of the manifest, in the order in which services name them first. claims: the documents of those that outlive it.
 
     A named volume outlives the pod, as in Compose: it is a claim, named after the pod and the volume. One without a name lives as long as the pod.
     """
@@ -22,9 +22,13 @@ class Volumes:
         self._claims: dict[str, str] = {}
         self._labels = _parts.Labels()
         self._known: dict[str, str] = {}
+        self._external: set[str] = set()
         self.used: list[dict[str, Any]] = []
+        self.claims: list[dict[str, Any]] = []
         for name, node in root.mappings("volumes"):
-            self._claims[name] = _claim(node, pod, name)
+            self._claims[name], external = _claim(node, pod, name)
+            if external:
+                self._external.add(name)
 
     def mounts(self, service: Tree) -> list[dict[str, Any]]:
         """A service's mounts: its volumes, and its tmpfs."""
@@ -60,6 +64,8 @@ class Volumes:
             name = self._labels.new(text)
             self.used.append({"name": name, **source})
             self._known[key] = name
+            if "persistentVolumeClaim" in source and key not in self._external:
+                self.claims.append(_document(source["persistentVolumeClaim"]["claimName"]))
         return self._known[key]
 
     def _short(self, where: str, value: object) -> dict[str, Any]:
@@ -104,12 +110,17 @@ class Volumes:
         return self._mount(where, "tmpfs", "", target, read_only=False, size=size)
 
 
-def _claim(node: Tree | None, pod: str, name: str) -> str:
-    """The name of a volume's claim; of one that others made (external) it is the volume's own."""
+def _document(claim: str) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"]}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim}, "spec": spec}
+
+
+def _claim(node: Tree | None, pod: str, name: str) -> tuple[str, bool]:
+    """The name of a volume's claim, and whether others made the volume (external); then it is the volume's own name."""
     if node is None:
-        return _parts.Labels().new(f"{pod}-{name}")
+        return _parts.Labels().new(f"{pod}-{name}"), False
     external, own = node.boolean("external"), node.string("name")
     if node.string("driver") not in (None, "local"):
         raise NotSupported(node.at("driver"), "a volume lies on the host", "Remove it")
     node.done(_parts.refused(driver_opts="a volume has no options", labels="a volume has no labels"))
-    return own or (name if external else _parts.Labels().new(f"{pod}-{name}"))
+    return own or (name if external else _parts.Labels().new(f"{pod}-{name}")), bool(external)

@@ -69,8 +69,8 @@ class _Node(Tree):
         self._value = {name: item for name, item in self._value.items() if not name.startswith("x-")}
 
 
-def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -> definitions.Manifest:
-    """A Compose file (dicts, lists and scalars) → its Pod manifest.
+def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -> list[definitions.Manifest]:
+    """A Compose file (dicts, lists and scalars) → its Pod manifest, and before it the claims of its volumes, but for those that others made.
 
     name: of the pod, when the file says none. variables: what the file may name as ``${NAME}``. Raises InvalidManifest or NotSupported with the
     field's path.
@@ -112,7 +112,7 @@ def convert(document: object, *, name: str = "", variables: Mapping[str, str]) -
     for node in services.values():
         node.done(_SERVICE)
     root.done(_TOP)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    return [*volumes.claims, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}]
 
 
 def _container(node: Tree, name: str, variables: Mapping[str, str], volumes: Volumes) -> dict[str, Any]:

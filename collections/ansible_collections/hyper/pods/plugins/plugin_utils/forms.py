@@ -51,7 +51,7 @@ def read(text: str, *, where: str) -> list[Any]:
 
 
 def convert(documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
-    """The same documents as manifests; beside a Pod there may be a ConfigMap that it needs.
+    """The same documents as manifests; beside a Pod there may be a ConfigMap and claims that it needs.
 
     name: of a Compose file that says none. variables: what a Compose file may name as ``${NAME}``. fetch: see ``podfile.convert``. Raises
     BadDefinition, InvalidManifest or NotSupported with the path of the field in the form that the user wrote.
@@ -61,7 +61,7 @@ def convert(documents: Sequence[Any], *, where: str, name: str = "", variables: 
         form = form_of(document)
         try:
             if form == "compose":
-                manifests.append(compose.convert(document, name=name, variables=variables or {}))
+                manifests += compose.convert(document, name=name, variables=variables or {})
             elif form == "podfile":
                 manifests += podfile.convert(document, fetch=fetch)
             else:
