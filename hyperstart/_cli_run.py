@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network
 from ansible_collections.hyper.pods.plugins.module_utils._host import STATE_DIR, Host
 from ansible_collections.hyper.pods.plugins.module_utils._log import Line
 
@@ -41,6 +41,7 @@ def add(subparsers: Subparsers) -> None:
             hyper run nginx
             hyper run --name web --publish 8080:80 --memory 512M nginx
             hyper run -p nginx rails logstash cronjob
+            hyper run --name shop --network nat --publish 0.0.0.0:80:80 nginx
             hyper run --rm busybox echo hello
             hyper run -f pod.yaml
         """,
@@ -57,6 +58,9 @@ def add(subparsers: Subparsers) -> None:
         "-e", "--env", action="append", default=[], metavar="NAME[=VALUE]", help="a variable of every container; without a value it is taken from here"
     )
     pod.add_argument("--publish", action="append", default=[], metavar="[IP:]HOST:CONTAINER[/udp]", help="publish a port, on 127.0.0.1 unless an IP is given")
+    pod.add_argument(
+        "--network", action="append", default=[], metavar="NETWORK", help="user, nat, nat:NAME; again for a second NIC (default: user, QEMU's own)"
+    )
     pod.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label of the pod")
     how = parser.add_argument_group("how")
     how.add_argument("--rm", action="store_true", help="stay in the foreground, show the output, remove the pod at its end, exit with its code")
@@ -86,22 +90,26 @@ def _manifests(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         refused = [name for name in ("name", "cpus", "memory", "env", "publish", "label") if getattr(arguments, name)]
         if refused:
             parser.error(f"--{refused[0]} goes with images; with -f write it in the file")
-        return [manifest for file in arguments.file for manifest in _read(file)]
+        return _networked(arguments, [manifest for file in arguments.file for manifest in _read(file)])
     if not images:
         parser.error("name an image, or a file with -f; for example: hyper run nginx")
-    return [
-        api.pod_manifest(
-            images=images,
-            name=arguments.name,
-            command=words,
-            env=pairs(arguments.env, "--env", parser),
-            publish=arguments.publish,
-            labels=pairs(arguments.label, "--label", parser),
-            cpus=arguments.cpus,
-            memory=arguments.memory,
-            restart_policy="Never" if arguments.rm else None,
-        )
-    ]
+    manifest = api.pod_manifest(
+        images=images,
+        name=arguments.name,
+        command=words,
+        env=pairs(arguments.env, "--env", parser),
+        publish=arguments.publish,
+        labels=pairs(arguments.label, "--label", parser),
+        cpus=arguments.cpus,
+        memory=arguments.memory,
+        restart_policy="Never" if arguments.rm else None,
+    )
+    return _networked(arguments, [manifest])
+
+
+def _networked(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The manifests, with the networks of the command line."""
+    return _manifest_network.annotated(manifests, arguments.network)
 
 
 def _images(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Unpack
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network, _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
@@ -62,16 +62,17 @@ def pod_manifest(
     cpus: float | str | None = None,
     memory: str | int | None = None,
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None,
+    networks: Sequence[str | Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The Kubernetes v1 Pod manifest of a pod with a container for each image.
 
     name: chosen by ``generated_name`` unless given. command: in place of the Cmd of the only image. env: of every container. publish:
     ``[IP:]HOST:CONTAINER[/udp]``. memory: bytes, or a text such as ``512M``. restart_policy: OnFailure unless given, since what was started by
-    hand and ended well is done. Raises BadDefinition.
+    hand and ended well is done. networks: as the module pod takes them. Raises BadDefinition, InvalidManifest.
     """
     if not images:
         raise BadDefinition("no image is named", where="images", remedy="Name at least one")
-    return definitions.pod_manifest(
+    manifest = definitions.pod_manifest(
         name=name or generated_name(images),
         images=images,
         command=command,
@@ -82,6 +83,8 @@ def pod_manifest(
         memory_size=memory,
         restart_policy=restart_policy,
     )
+    [networked] = _manifest_network.annotated([manifest], networks)
+    return networked
 
 
 def run_pod(
@@ -95,6 +98,7 @@ def run_pod(
     cpus: float | str | None = None,
     memory: str | int | None = None,
     restart_policy: Literal["Always", "OnFailure", "Never"] | None = None,
+    networks: Sequence[str | Mapping[str, Any]] = (),
     pull: Pull | None = None,
     conflict: Conflict | None = None,
     wait: Wait | None = None,
@@ -114,6 +118,7 @@ def run_pod(
         cpus=cpus,
         memory=memory,
         restart_policy=restart_policy,
+        networks=networks,
     )
     return run_pods(
         manifests=[manifest],

@@ -24,7 +24,7 @@ This page is made from the table that the parser goes by (`make docs`).
 _ANNOTATIONS = """
 ## Annotations
 
-What Kubernetes has no field for is said by an annotation, of one container each. Another one that begins with `hyper.pods/` is refused;
+What Kubernetes has no field for is said by an annotation, of one container each or of the pod. Another one that begins with `hyper.pods/` is refused;
 all others are kept and shown.
 
 | annotation | |
@@ -46,6 +46,7 @@ def document() -> str:
 
 def _annotations() -> str:
     rows = "".join(f"| `{_manifest_annotations.key(word, 'CONTAINER')}` | {text} |\n" for word, text in _manifest_annotations.WORDS.items())
+    rows += "".join(f"| `{_manifest_annotations.PREFIX}{word}` | {text} |\n" for word, text in _manifest_annotations.OF_POD.items())
     return f"{_ANNOTATIONS}{rows}"
 
 

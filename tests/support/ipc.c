@@ -6,14 +6,18 @@
  *   ipc orphans COUNT                          so many processes whose parent ends before them
  *   ipc signals PID                            sends every signal to PID
  *   ipc deaf                                   waits for ever and ignores SIGTERM
+ *   ipc get NAME PORT                          what a web server answers, within 3 s; the name by the C library's resolver
  */
 #include <fcntl.h>
 #include <mqueue.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +72,24 @@ static int orphans(int count) {
     return 0;
 }
 
+static int get(const char *name, const char *port) {
+    static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *places;
+    if (getaddrinfo(name, port, &hints, &places))
+        return fail("getaddrinfo");
+    int fd = socket(places->ai_family, SOCK_STREAM, 0);
+    struct timeval patience = {.tv_sec = 3};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, places->ai_addr, places->ai_addrlen) < 0 || write(fd, request, sizeof request - 1) < 0)
+        return fail("connect");
+    char piece[SIZE];
+    ssize_t count;
+    while ((count = read(fd, piece, sizeof piece)) > 0)
+        fwrite(piece, 1, (size_t)count, stdout);
+    return count < 0 ? fail("read") : 0;
+}
+
 int main(int argc, char **argv) {
     if (argc >= 3 && !strncmp(argv[1], "shm-", 4))
         return shared_memory(argv[2], argc > 3 ? argv[3] : NULL);
@@ -85,6 +107,8 @@ int main(int argc, char **argv) {
         for (;;)
             pause();
     }
+    if (argc == 4 && !strcmp(argv[1], "get"))
+        return get(argv[2], argv[3]);
     fputs("ipc: see its source\n", stderr);
     return 2;
 }

@@ -27,7 +27,7 @@ APP = ContainerStatus("app", "running", started_at=2.0, ready=True, started=True
 
 def status_of(status: Status | None, ip: str = "10.0.2.15") -> dict[str, Any]:
     """The status, which has to be what Kubernetes' schema says."""
-    made = pod_status(parse(MANIFEST), status, {"app": "sha256:1"}, ip=ip)
+    made = pod_status(parse(MANIFEST), status, {"app": "sha256:1"}, ips=(ip,) if ip else ())
     kubernetes_validate.validate({**MANIFEST, "status": made}, "1.34", strict=True)
     return made
 

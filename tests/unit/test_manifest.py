@@ -129,7 +129,7 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.containers.0.ports", [{"containerPort": 70000}], "spec.containers[0].ports[0].containerPort: must be between 1 and 65535, not 70000"),
         ("spec.containers.0.ports", [{"containerPort": True}], "spec.containers[0].ports[0].containerPort: must be a whole number, not true or false"),
         ("spec.containers.0.ports", [{"containerPort": 1, "protocol": "SCTP"}], "must be one of TCP, UDP, not 'SCTP'"),
-        ("spec.containers.0.ports", [{"containerPort": 1, "hostIP": "1.2.3.999"}], "'1.2.3.999' is not an IPv4 address"),
+        ("spec.containers.0.ports", [{"containerPort": 1, "hostIP": "1.2.3.999"}], "'1.2.3.999' is not an IP address"),
         (
             "spec.containers.0.ports",
             [{"containerPort": 1, "hostPort": 80}, {"containerPort": 2, "hostPort": 80}],

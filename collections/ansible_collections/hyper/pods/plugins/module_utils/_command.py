@@ -14,10 +14,13 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 # The Debian package of each command that the collection calls: said in the error when the command is missing.
 PACKAGES = {
     "apt-get": "apt",
+    "dnsmasq": "dnsmasq-base",
     "dpkg-deb": "dpkg",
+    "ip": "iproute2",
     "mkfs.erofs": "erofs-utils",
     "mkfs.ext4": "e2fsprogs",
     "modprobe": "kmod",
+    "nft": "nftables",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "skopeo": "skopeo",

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, QemuFailed, Supervisor, Unit, await_sockets, state_dir_of
@@ -27,7 +28,8 @@ class Direct(Supervisor):
     """Keeps a unit's command in its state directory and starts it as a session of its own."""
 
     def define(self, unit: Unit) -> bool:
-        text = json.dumps({"user": unit.user, "argv": unit.argv}, indent=1).encode() + b"\n"
+        kept = {"user": unit.user, "argv": unit.argv, **_direct_network.document(unit)}
+        text = json.dumps(kept, indent=1).encode() + b"\n"
         file = unit.state_dir / _DEFINITION
         with contextlib.suppress(FileNotFoundError):
             if file.read_bytes() == text:
@@ -39,9 +41,19 @@ class Direct(Supervisor):
         return (state_dir_of(self.host, name) / _DEFINITION).is_file()
 
     def start(self, unit: Unit) -> None:
-        with self._alone(unit) as lock, (unit.state_dir / LOG).open("wb") as log:
-            process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
-        await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
+        try:
+            with self._alone(unit) as lock, (unit.state_dir / LOG).open("wb") as log:
+                _direct_network.enter(self.host, unit)
+                process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
+            await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
+        except HyperError:
+            self.stop(unit.name)
+            raise
+
+    def stop(self, name: str, timeout: float = 0.0) -> None:
+        super().stop(name, timeout)
+        with contextlib.suppress(FileNotFoundError):
+            _direct_network.leave(self.host, json.loads((state_dir_of(self.host, name) / _DEFINITION).read_bytes()))
 
     @contextlib.contextmanager
     def _alone(self, unit: Unit) -> Iterator[int]:
@@ -68,7 +80,12 @@ class Direct(Supervisor):
     def due(self, name: str) -> bool:  # noqa: ARG002  nobody starts it again
         return False
 
+    def undefine_network(self, name: str) -> None:
+        """It went with its last guest."""
+
     def undefine(self, name: str) -> None:
+        # A guest that powered off by itself has left its network as it was.
+        self.stop(name)
         (state_dir_of(self.host, name) / _DEFINITION).unlink(missing_ok=True)
 
 

@@ -54,11 +54,15 @@ class Forward:
 
 @dataclass(frozen=True)
 class Nic:
-    """A NIC on a user-mode network of its own (10.0.2.0/24). restrict: the guest reaches nobody, and only forwards reach it."""
+    """A NIC on a user-mode network of its own (10.0.2.0/24), or on a tap that is there and belongs to QEMU's user.
+
+    restrict: the guest reaches nobody, and only forwards reach it. tap: its name; then the rest is no concern of QEMU's.
+    """
 
     mac: str
     forwards: tuple[Forward, ...] = ()
     restrict: bool = False
+    tap: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,10 +190,13 @@ def _ports(ports: tuple[Port, ...], slots: Iterator[str]) -> Iterator[str]:
 
 def _nics(nics: tuple[Nic, ...], slots: Iterator[str]) -> Iterator[str]:
     for number, nic in enumerate(nics):
-        # Without IPv6: QEMU's network would give the guest an address of which the host's user knows nothing.
-        network = f"user,id=net{number},ipv6=off,restrict={'on' if nic.restrict else 'off'}"
-        for forward in nic.forwards:
-            network += f",hostfwd={forward.protocol}:{forward.host_ip}:{forward.host_port}-:{forward.guest_port}"
+        if nic.tap:
+            network = f"tap,id=net{number},ifname={nic.tap},script=no,downscript=no"
+        else:
+            # Without IPv6: QEMU's network would give the guest an address of which the host's user knows nothing.
+            network = f"user,id=net{number},ipv6=off,restrict={'on' if nic.restrict else 'off'}"
+            for forward in nic.forwards:
+                network += f",hostfwd={forward.protocol}:{forward.host_ip}:{forward.host_port}-:{forward.guest_port}"
         yield from ("-netdev", network)
         # No option ROM: the firmware would look into it for a network boot.
         yield from ("-device", f"virtio-net-pci,netdev=net{number},mac={nic.mac},disable-legacy=on,romfile=,{next(slots)}")

@@ -278,7 +278,7 @@ SYSCTL: Mapping[str, Field] = {"name": _honoured("with dots or slashes"), "value
 CONTAINER_PORT: Mapping[str, Field] = {
     "containerPort": _honoured("where the container listens"),
     "hostPort": _honoured("published on the host"),
-    "hostIP": _honoured("the host's IPv4 address on which it is published, `127.0.0.1` unless given"),
+    "hostIP": _honoured("the host's address on which it is published, `127.0.0.1` unless given; of IPv6 on a nat network"),
     "protocol": _honoured("`TCP` or `UDP`"),
     "name": _honoured("a DNS label"),
 }

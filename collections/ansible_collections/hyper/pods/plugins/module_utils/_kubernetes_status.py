@@ -12,8 +12,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_container imp
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 
 
-def pod_status(pod: Pod, status: Status | None, images: Mapping[str, str], *, ip: str) -> dict[str, Any]:
-    """status: None for a pod that has never run. images: container name → image id. ip: "" while the guest is off."""
+def pod_status(pod: Pod, status: Status | None, images: Mapping[str, str], *, ips: Sequence[str]) -> dict[str, Any]:
+    """status: None for a pod that has never run. images: container name → image id. ips: empty while the guest is off."""
     known = {container.name: container for container in status.containers} if status else {}
     waiting = "PodInitializing" if pod.init_containers else "ContainerCreating"
     found = {container.name: known.get(container.name) or ContainerStatus(container.name, "waiting", waiting) for container in pod.all_containers}
@@ -28,8 +28,8 @@ def pod_status(pod: Pod, status: Status | None, images: Mapping[str, str], *, ip
         result["reason"] = status.reason
     if status is not None and status.message:
         result["message"] = status.message
-    if ip:
-        result.update(podIP=ip, podIPs=[{"ip": ip}])
+    if ips:
+        result.update(podIP=ips[0], podIPs=[{"ip": ip} for ip in ips])
     if pod.init_containers:
         result["initContainerStatuses"] = statuses(pod.init_containers)
     result["containerStatuses"] = statuses(pod.containers)

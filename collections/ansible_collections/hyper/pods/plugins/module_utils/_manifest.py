@@ -12,9 +12,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_container, _manifest_volumes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _kubernetes,
+    _manifest_annotations,
+    _manifest_container,
+    _manifest_network,
+    _manifest_volumes,
+    _quantity,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
@@ -50,6 +58,7 @@ class Pod:
     init_containers: tuple[Container, ...] = ()
     active_deadline: int | None = None
     names: Names = field(default_factory=Names)
+    network: Network = field(default_factory=Network)
     noted: tuple[str, ...] = field(default=(), compare=False)
     uses: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
@@ -117,7 +126,8 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
         system.done(_kubernetes.POD_OS)
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
-    sources = Sources(name, labels, annotations, objects)
+    network = _manifest_network.network(annotations, metadata.at("annotations"))
+    sources = Sources(name, labels, annotations, objects, _own_address(network))
     volumes = tuple(_manifest_volumes.volume(node, sources) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
     security = pod_security(spec)
@@ -151,12 +161,21 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
         init_containers=init_containers,
         active_deadline=spec.integer("activeDeadlineSeconds", 1, 2**31 - 1),
         names=names(spec),
+        network=network,
     )
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
     uses = [(path, container.mounts, container.devices) for path, container in zip(pod.paths, pod.all_containers)]
     pod = replace(pod, volumes=_manifest_volumes.with_modes(spec, pod.volumes, uses))
     return replace(pod, noted=tuple(root.noted), uses=tuple(sorted(sources.used)))
+
+
+def _own_address(network: Network) -> str:
+    """The pod's first address; "" where its place on the network decides."""
+    first = network.nics[0]
+    if first.kind == "user":
+        return _manifest_network.USER_ADDRESS
+    return next((address.partition("/")[0] for address in first.addresses), "")
 
 
 def _distinct_names(spec: Node, init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> None:
@@ -195,6 +214,7 @@ def _distinct_ports(pod: Pod) -> None:
             if port.host_port is None:
                 continue
             path = f"{where}.ports[{number}].hostPort"
+            _manifest_network.check_published(pod.network, port.host_ip, f"{where}.ports[{number}].{'hostIP' if ':' in port.host_ip else 'hostPort'}")
             first = seen.setdefault((port.protocol, port.host_port), path)
             if first != path:
                 raise InvalidManifest(f"{port.host_port}/{port.protocol.lower()} is already published by {first}", where=path)
@@ -214,6 +234,7 @@ def document(pod: Pod) -> dict[str, Any]:
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),
         **({"names": own} if (own := said(pod.names)) else {}),
+        **({"network": _manifest_network.document(pod.network)} if pod.network != Network() else {}),
         "volumes": [_volume_document(volume) for volume in pod.volumes],
         **({"initContainers": [_container_document(container) for container in pod.init_containers]} if pod.init_containers else {}),
         "containers": [_container_document(container) for container in pod.containers],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Kubernetes has no field for and a pod may say all the same: annotations ``hyper.pods/WORD.CONTAINER``, one of a container each.
+"""What Kubernetes has no field for and a pod may say all the same: annotations ``hyper.pods/WORD.CONTAINER``, one of a container each;
+those of the whole pod have no container.
 
 Annotations of other prefixes are kept and shown; one of this prefix that nobody knows is refused, as an unknown field is.
 """
@@ -21,6 +22,10 @@ WORDS: Mapping[str, str] = {
     USER: "who the container runs as, `app` or `app:staff`, in place of the image's User; names are resolved in the image. Not beside runAsUser or runAsGroup",
     GROUPS: "additional groups of the container's processes alone, `audio,44`; names are resolved in the image",
     ULIMITS: "limits of each of its processes, `nofile=1024:4096,core=0,memlock=unlimited`: soft and hard, by the names of setrlimit(2) in lower case",
+}
+OF_POD: Mapping[str, str] = {
+    "network": "the pod's NICs, [words or JSON](using.md#networks): `nat`, `nat:backend, user`",
+    "published-from": "networks that may connect to published ports, `10.0.0.0/8, 2001:db8::/32`; on a nat network",
 }
 # What useradd(8) lets a name be, and numbers.
 _NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}\$?"
@@ -47,13 +52,14 @@ def owned(annotations: Mapping[str, str], containers: Mapping[str, bool], where:
     """
     result = {name: Own() for name in containers}
     for annotation, value in annotations.items():
-        if not annotation.startswith(PREFIX):
+        if not annotation.startswith(PREFIX) or annotation[len(PREFIX) :] in OF_POD:
             continue
         word, _, container = annotation[len(PREFIX) :].partition(".")
         path = f"{where}[{annotation}]"
         if word not in WORDS:
-            near = difflib.get_close_matches(word, WORDS, n=1)
-            raise InvalidManifest("unknown annotation", where=path, remedy=f"Did you mean {key(near[0], container or 'CONTAINER')}?" if near else None)
+            known = {**{each: f"{PREFIX}{each}" for each in OF_POD}, **{each: key(each, container or "CONTAINER") for each in WORDS}}
+            near = difflib.get_close_matches(word, known, n=1)
+            raise InvalidManifest("unknown annotation", where=path, remedy=f"Did you mean {known[near[0]]}?" if near else None)
         if container not in containers:
             raise InvalidManifest(f"there is no container {container!r}", where=path, remedy=f"Containers of this pod: {', '.join(containers)}")
         if word == USER and containers[container]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import re
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
@@ -35,7 +35,8 @@ class Port:
     @property
     def published(self) -> str:
         """The host's side as people write it: 127.0.0.1:8080->80/tcp."""
-        return f"{self.host_ip}:{self.host_port}->{self.container_port}/{self.protocol.lower()}"
+        host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
+        return f"{host}:{self.host_port}->{self.container_port}/{self.protocol.lower()}"
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,12 @@ def _port(node: Node) -> Port:
     if container_port is None:
         raise node.fail("containerPort", "is required")
     host_ip = node.string("hostIP") or "127.0.0.1"
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host_ip) or any(int(part) > 255 for part in host_ip.split(".")):
-        raise node.fail("hostIP", f"{host_ip!r} is not an IPv4 address")
+    try:
+        if "%" in host_ip:
+            raise ValueError
+        host_ip = str(ipaddress.ip_address(host_ip))
+    except ValueError:
+        raise node.fail("hostIP", f"{host_ip!r} is not an IP address") from None
     port = Port(
         container_port=container_port,
         protocol=node.choice("protocol", ("TCP", "UDP"), "TCP"),

@@ -14,8 +14,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources imp
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
-# QEMU's user-mode network (docs of -netdev user): the guest's place.
-ADDRESS = "10.0.2.15"
+# Stands for the pod's address where that is not known before the pod has its place on a network; no text of a user's holds it.
+POD_IP = "\x00podIP\x00"
 _ENV_NAME = re.compile(r"[^=\x00]+")
 _MEMBER = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
@@ -31,7 +31,7 @@ class Variable:
 
     @property
     def shown(self) -> str:
-        return digest(self.value) if self.secret else self.value
+        return digest(self.value) if self.secret else self.value.replace(POD_IP, "status.podIP")
 
 
 def environment(container: Node, sources: Sources, resources: Resources) -> tuple[Variable, ...]:
@@ -110,8 +110,8 @@ def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> s
         "metadata.name": sources.name,
         "metadata.namespace": "default",
         "spec.serviceAccountName": "default",
-        "status.podIP": ADDRESS,
-        "status.podIPs": ADDRESS,
+        "status.podIP": sources.address or POD_IP,
+        "status.podIPs": sources.address or POD_IP,
         **more,
     }
     member = _MEMBER.fullmatch(path)

@@ -35,12 +35,13 @@ class Names:
         """The aliases as lines of /etc/hosts."""
         return "".join("\t".join((address, *names)) + "\n" for address, names in self.aliases)
 
-    def resolv_conf(self, server: str) -> str:
-        """resolv.conf; server: the host's resolver as the guest reaches it."""
-        servers = dict.fromkeys((*(() if self.own_servers else (server,)), *self.servers))
+    def resolv_conf(self, server: str, domain: str = "") -> str:
+        """resolv.conf; server: the host's resolver as the guest reaches it, "" where it does not; domain: in which that knows the pods."""
+        servers = dict.fromkeys((*(() if self.own_servers or not server else (server,)), *self.servers))
         lines = [f"nameserver {each}\n" for each in servers]
-        if self.searches:
-            lines.append(f"search {' '.join(self.searches)}\n")
+        searches = dict.fromkeys((*((domain,) if domain and not self.own_servers else ()), *self.searches))
+        if searches:
+            lines.append(f"search {' '.join(searches)}\n")
         if self.options:
             lines.append(f"options {' '.join(self.options)}\n")
         return "".join(lines)

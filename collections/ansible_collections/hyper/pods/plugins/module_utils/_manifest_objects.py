@@ -38,12 +38,13 @@ Objects = Mapping[tuple[str, str], Object]
 
 @dataclass
 class Sources:
-    """What the values of a pod may be taken from. used: the objects that were asked for."""
+    """What the values of a pod may be taken from. address: the pod's own, or what stands for it; used: the objects that were asked for."""
 
     name: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     objects: Objects
+    address: str = ""
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def find(self, kind: str, reference: Node, name: str, optional: bool) -> Object | None:

@@ -170,14 +170,14 @@ def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
         if name not in former_containers:
             yield _Change(f"container {name} added", RESTARTS_GUEST if container.init else STARTS_CONTAINER.format(name), name)
         else:
-            yield from _container_changes(former_containers[name], container)
+            yield from _container_changes(former_containers[name], container, rules=_by_rules(after))
             yield from _image_changes(wanted, observed, former_containers[name], container)
     if set(former_containers) == set(latter_containers) and list(former_containers) != list(latter_containers):
         inits = [[container.name for container in pod.init_containers] for pod in (before, after)]
         yield _Change("order of containers changed", LIVE if inits[0] == inits[1] else RESTARTS_GUEST)
 
 
-def _container_changes(before: Container, after: Container) -> Iterator[_Change]:
+def _container_changes(before: Container, after: Container, *, rules: bool) -> Iterator[_Change]:
     for item in fields(Container):
         former, latter = getattr(before, item.name), getattr(after, item.name)
         # When an image is pulled decides which image it is; alone it changes nothing of the pod.
@@ -185,7 +185,7 @@ def _container_changes(before: Container, after: Container) -> Iterator[_Change]
             continue
         effect = RESTARTS_CONTAINER.format(after.name)
         if item.name == "ports":
-            effect = LIVE if all(map(_is_live, _published(former) ^ _published(latter))) else RESTARTS_GUEST
+            effect = LIVE if rules or all(map(_is_live, _published(former) ^ _published(latter))) else RESTARTS_GUEST
         elif before.init or after.init:
             effect = RESTARTS_GUEST
         elif item.name in _LIVE_CONTAINER_FIELDS:
@@ -216,6 +216,11 @@ def _volume_changes(before: tuple[Any, ...], after: tuple[Any, ...]) -> Iterator
 def _published(ports: tuple[Port, ...]) -> set[Port]:
     """What of ports reaches the host; the others, and their names, are notes."""
     return {replace(port, name="") for port in ports if port.host_port is not None}
+
+
+def _by_rules(pod: Pod) -> bool:
+    """Whether its ports are published by rules of the host, which bind nothing."""
+    return pod.network.publisher is not None and pod.network.publisher.kind == "nat"
 
 
 def _is_live(port: Port) -> bool:

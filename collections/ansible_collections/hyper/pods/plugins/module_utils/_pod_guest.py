@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
@@ -15,15 +15,19 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _manifest_env,
     _manifest_security,
     _manifest_values,
+    _network,
     _pod_guest_life,
     _quantity,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import POD_IP
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -31,11 +35,6 @@ CONTROL_PORTS = 8
 OWN_DISKS = "volume-*.img"
 PLAN_SERIAL = "hyper-plan"
 SCRATCH_SERIAL = "hyper-scratch"
-# QEMU's user-mode network (docs of -netdev user): the guest's place, its gateway and its name server.
-ADDRESS = _manifest_env.ADDRESS
-_PREFIX = 24
-_GATEWAY = "10.0.2.2"
-_NAME_SERVER = "10.0.2.3"
 
 
 def serial(image_id: str) -> str:
@@ -58,12 +57,6 @@ def own_disks(pod: _manifest.Pod, directory: Path) -> list[tuple[LimitedDir, Pat
     return [(item, directory / OWN_DISKS.replace("*", f"{item.name}-{item.size}")) for item in pod.volumes if isinstance(item, LimitedDir)]
 
 
-def mac(name: str) -> str:
-    """A locally administered address that is the same at every start of a pod of this name."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
-
-
 def guest(
     pod: _manifest.Pod,
     images: Mapping[str, str],
@@ -75,8 +68,10 @@ def guest(
     kernel: Path,
     initramfs: Path,
     accelerator: str,
+    links: Sequence[Link] = (),
 ) -> _guest.Guest:
-    """The guest of a pod whose files lie in ``directory``, the host's volumes in ``volumes_dir``. images: container name → image id."""
+    """The guest of a pod whose files lie in ``directory``, the host's volumes in ``volumes_dir``. images: container name → image id. links: the NICs that it
+    was given."""
     serials = sorted({serial(image) for image in images.values()})
     disks = [
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
@@ -89,6 +84,9 @@ def guest(
     forwards = tuple(
         _guest.Forward(port.protocol.lower(), port.host_ip, port.host_port, port.container_port) for port in pod.published_ports if port.host_port is not None
     )
+    links = links or _user_links(pod)
+    # Ports that a nat network publishes are no business of QEMU's.
+    published = pod.network.publisher is not None and pod.network.publisher.kind == "nat"
     return _guest.Guest(
         name=pod.name,
         vcpus=pod.cpus,
@@ -98,7 +96,7 @@ def guest(
         initrd=initramfs,
         cmdline=installed.cmdline,
         disks=tuple(disks),
-        nics=(_guest.Nic(mac(pod.name), forwards),),
+        nics=tuple(_guest.Nic(link.mac, tap=link.tap) if link.tap else _guest.Nic(link.mac, () if published else forwards) for link in links),
         ports=(
             *(_guest.Port(f"hyper.control.{number}", run_dir / f"control.{number}", "socket") for number in range(CONTROL_PORTS)),
             _guest.Port("hyper.log", directory / "log", "file"),
@@ -107,9 +105,11 @@ def guest(
     )
 
 
-def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig]) -> _launch.LaunchPlan:
-    """What hyperstart is told. configs: image id → its configuration."""
-    volumes = [_volume(volume, pod.security.fs_group, regroup=pod.security.regroup) for volume in pod.volumes]
+def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig], links: Sequence[Link] = ()) -> _launch.LaunchPlan:
+    """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given."""
+    links = links or _user_links(pod)
+    address = links[0].bare[0]
+    volumes = [_volume(volume, pod.security.fs_group, address, regroup=pod.security.regroup) for volume in pod.volumes]
     fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume) or (isinstance(volume, ClaimVolume) and volume.read_only)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
@@ -130,8 +130,8 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
             _launch.Container(
                 name=container.name,
                 rootfs=serial(images[container.name]),
-                argv=_argv(container, config, path),
-                env=tuple(_environment(container, config).items()),
+                argv=tuple(word.replace(POD_IP, address) for word in _argv(container, config, path)),
+                env=tuple((name, value.replace(POD_IP, address)) for name, value in _environment(container, config).items()),
                 workdir=container.working_dir or config.working_dir or "/",
                 user=_user(container, config, path),
                 additional_groups=groups,
@@ -146,11 +146,11 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 tty=container.tty,
                 stdin=container.stdin,
                 init=container.init,
-                startup_probe=_pod_guest_life.probe(container.startup_probe, ADDRESS),
-                liveness_probe=_pod_guest_life.probe(container.liveness_probe, ADDRESS),
-                readiness_probe=_pod_guest_life.probe(container.readiness_probe, ADDRESS),
-                post_start=_pod_guest_life.hook(container.lifecycle.post_start, ADDRESS),
-                pre_stop=_pod_guest_life.hook(container.lifecycle.pre_stop, ADDRESS),
+                startup_probe=_pod_guest_life.probe(container.startup_probe, address),
+                liveness_probe=_pod_guest_life.probe(container.liveness_probe, address),
+                readiness_probe=_pod_guest_life.probe(container.readiness_probe, address),
+                post_start=_pod_guest_life.hook(container.lifecycle.post_start, address),
+                pre_stop=_pod_guest_life.hook(container.lifecycle.pre_stop, address),
                 merge_groups=security.run_as_group is not None,
                 non_root=security.run_as_non_root,
                 unmasked_proc=security.unmasked_proc,
@@ -162,12 +162,14 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 group_names=container.annotations.groups,
             )
         )
-    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{ADDRESS}\t{pod.hostname}\n{pod.names.hosts()}"
+    own = "".join(f"{each}\t{pod.hostname}\n" for each in links[0].bare)
+    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}{pod.names.hosts()}"
+    resolver = next((link for link in links if link.network), links[0])
     return _launch.LaunchPlan(
         hostname=pod.hostname,
         hosts=hosts.encode(),
-        resolv_conf=pod.names.resolv_conf(_NAME_SERVER).encode(),
-        interfaces=(_launch.Interface(mac(pod.name), (f"{ADDRESS}/{_PREFIX}",), (_GATEWAY,), None),),
+        resolv_conf=pod.names.resolv_conf(resolver.name_server, _network.DOMAIN if resolver.network else "").encode(),
+        interfaces=tuple(_launch.Interface(link.mac, link.addresses, link.gateways, link.mtu) for link in links),
         volumes=tuple(volumes),
         containers=tuple(containers),
         active_deadline=pod.active_deadline,
@@ -175,7 +177,12 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     )
 
 
-def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.Volume:
+def _user_links(pod: _manifest.Pod) -> tuple[Link, ...]:
+    """Those of a pod that was given none of its own."""
+    return _network.links(pod.name, (Nic(),), {}, {})
+
+
+def _volume(volume: PodVolume, group: int | None, address: str, *, regroup: bool) -> _launch.Volume:
     if isinstance(volume, ClaimVolume):
         # What nobody may write is not given to others either.
         regroup = regroup and group is not None and not volume.read_only
@@ -185,7 +192,9 @@ def _volume(volume: PodVolume, group: int | None, *, regroup: bool) -> _launch.V
     if isinstance(volume, EmptyDir):
         return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
     # The group that owns a volume may read its files.
-    files = tuple(_launch.File(file.path, file.data, file.mode | (0 if group is None else 0o040)) for file in volume.files)
+    files = tuple(
+        _launch.File(file.path, file.data.replace(POD_IP.encode(), address.encode()), file.mode | (0 if group is None else 0o040)) for file in volume.files
+    )
     return _launch.Volume(volume.name, "tmpfs", None, group, files)
 
 

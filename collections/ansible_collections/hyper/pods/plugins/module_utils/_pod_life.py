@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _kvm,
     _launch,
     _log,
+    _network_host,
     _pod_files,
     _pod_guest,
     _pod_status,
@@ -27,6 +28,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
+from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_GUEST, Action
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, Unit
@@ -36,11 +39,13 @@ _POWER_OFF_TIME = 15.0
 _STOP_ANSWER_TIME = 5.0
 
 
-def require_prepared(host: Host) -> None:
-    """Raises CommandMissing or NotPrepared where a pod could not be started on this host."""
+def require_prepared(host: Host, networks: Iterable[Network] = ()) -> None:
+    """Raises CommandMissing, NotPrepared or NoNetwork where a pod could not be started on this host. networks: those of the pods that are to be."""
     _command.find("qemu-system-x86_64")
     installed(host)
     host.qemu_ids()
+    for network in networks:
+        _network_host.require(network)
 
 
 class PodLife:
@@ -80,10 +85,11 @@ class PodLife:
 
     def _define(self, name: str, record: _record.Record, disks: Mapping[str, Path]) -> None:
         """Put the definition and all that it needs into the pod's directory; the record comes last."""
-        with self._progress.stage(name, "define"):
+        with self._progress.stage(name, "define"), _network_host.assigned(self._host, record.pod) as assignment:
             # Made before anything is written: a definition that cannot be launched changes nothing.
-            plan = _plan_of(record)
+            plan = _plan_of(record, assignment.links)
             _pod_files.prepare(self._host, name)
+            _network_host.keep(self._host, record.pod, assignment)
             _pod_files.link_images(self._host, name, {image: disks[image] for image in record.images.values()})
             _pod_files.ensure_scratch(self._host, name)
             _pod_files.ensure_volumes(self._host, record.pod)
@@ -91,24 +97,27 @@ class PodLife:
             _record.write(self._host, name, record)
             # Not before: until then the pod is as its former record says, and can be started.
             _pod_files.drop_images(self._host, name, record.images.values())
+        self._forget_networks()
 
     def _update(self, name: str, record: _record.Record, actions: Sequence[Action], disks: Mapping[str, Path], pid: int) -> None:
         """Bring a pod to its definition while its guest runs; the record comes last."""
         host = self._host
         with self._progress.stage(name, "update", "changing the pod"):
             former = _record.require(host, name)
-            plans = (_launch_plan_of(former), _launch_plan_of(record))
+            # Other networks restart the guest.
+            links = _network_host.links(host, name)
+            plans = (_launch_plan_of(former, links), _launch_plan_of(record, links))
             _launch.encode(plans[1])
             _pod_files.link_images(host, name, {image: disks[image] for image in record.images.values()})
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
             _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
             if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports:
-                self._supervisor.define(self._unit(record))
+                self._supervisor.define(self._unit(record, links))
             _record.write(host, name, record)
             _pod_files.drop_images(host, name, record.images.values())
 
-    def _unit(self, record: _record.Record) -> Unit:
-        """QEMU's command for a pod whose directory is prepared."""
+    def _unit(self, record: _record.Record, links: Sequence[Link]) -> Unit:
+        """QEMU's command for a pod whose directory is prepared, and what goes on around it. links: the NICs that the pod was given."""
         host, name = self._host, record.pod.name
         init = installed(host)
         run_dir = host.pod_run_dir(name)
@@ -123,7 +132,9 @@ class PodLife:
             kernel=kernel,
             initramfs=initramfs,
             accelerator=_kvm.accelerator(host, init).accelerator,
+            links=links,
         )
+        ends = _network_host.ends(host, name)
         return Unit(
             name=_pod_status.unit_name(name),
             description=f"Pod {name}",
@@ -133,6 +144,9 @@ class PodLife:
             user=host.qemu_user,
             paths=tuple(_pod_guest.volume_disk(host.volumes_dir, volume.claim) for volume in record.pod.claims),
             grace_period=record.pod.grace_period + int(_POWER_OFF_TIME),
+            before=ends.before,
+            after=ends.after,
+            networks=ends.networks,
         )
 
     def start(self, name: str) -> None:
@@ -143,11 +157,12 @@ class PodLife:
             _pod_files.prepare(host, name)
             _pod_files.drop_images(host, name, record.images.values())
             _pod_files.drop_volumes(host, record.pod)
-            _pod_files.write_plan(host, name, _plan_of(record))
+            links = _network_host.links(host, name)
+            _pod_files.write_plan(host, name, _plan_of(record, links))
             _pod_files.link_init(host, name, installed(host))
             run_dir = host.pod_run_dir(name)
             make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
-            unit = self._unit(record)
+            unit = self._unit(record, links)
             _record.write(host, name, record)
             _log.mark_start(host.pod_dir(name) / "log")
             self._supervisor.define(unit)
@@ -181,6 +196,13 @@ class PodLife:
         with self._progress.stage(name, "remove"):
             self._supervisor.undefine(_pod_status.unit_name(name))
             _pod_files.remove(self._host, name)
+            self._forget_networks()
+
+    def _forget_networks(self) -> None:
+        """Leave nothing of networks that no pod is on."""
+        with _network_host.unused(self._host) as networks:
+            for network in networks:
+                self._supervisor.undefine_network(network)
 
     def wait_running(self, name: str, timeout: float, *, ready: bool = False) -> None:
         """Wait until the containers run, or also are ready."""
@@ -197,13 +219,13 @@ class PodLife:
             )
 
 
-def _plan_of(record: _record.Record) -> bytes:
-    return _launch.encode(_launch_plan_of(record))
+def _plan_of(record: _record.Record, links: Sequence[Link]) -> bytes:
+    return _launch.encode(_launch_plan_of(record, links))
 
 
-def _launch_plan_of(record: _record.Record) -> _launch.LaunchPlan:
+def _launch_plan_of(record: _record.Record, links: Sequence[Link]) -> _launch.LaunchPlan:
     configs = {image: image_config(config) for image, config in record.configs.items()}
-    return _pod_guest.launch_plan(record.pod, record.images, configs)
+    return _pod_guest.launch_plan(record.pod, record.images, configs, links)
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:

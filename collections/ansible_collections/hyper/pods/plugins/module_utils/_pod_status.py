@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _plan_disk, _pod_files, _pod_guest, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _network_host, _plan_disk, _pod_files, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -31,7 +31,8 @@ def unit_name(pod: str) -> str:
 
 @dataclass(frozen=True)
 class Observation:
-    """A pod at one moment. status is None where the pod has never run; ended_by: why its guest powered off, as its log has it."""
+    """A pod at one moment. status is None where the pod has never run; ended_by: why its guest powered off, as its log has it;
+    addresses: the pod's own."""
 
     name: str
     record: _record.Record
@@ -39,6 +40,11 @@ class Observation:
     accelerator: str
     status: Status | None
     ended_by: str = ""
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0] if self.addresses else ""
 
 
 def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False) -> Observed:
@@ -73,7 +79,7 @@ def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> 
         status = _ask(host, supervisor, name)
     else:
         status = _told(host, name)
-    return Observation(name, record, pid, accelerator, status, ended_by)
+    return Observation(name, record, pid, accelerator, status, ended_by, _network_host.addresses(host, name))
 
 
 def look_all(host: Host, supervisor: Supervisor, names: list[str], *, unasked: Collection[str] = ()) -> list[Observation]:
@@ -146,7 +152,7 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
         "name": observation.name,
         "phase": phase(observation),
         "message": status.message if status else "",
-        "ip": _pod_guest.ADDRESS if observation.pid else "",
+        "ip": observation.address if observation.pid else "",
         "accelerator": observation.accelerator,
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
@@ -154,7 +160,7 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
         "ports": [port.published for port in pod.published_ports],
         "createdAt": iso(record.created_at),
         "containers": [_container(container, record.images.get(container.name, ""), known.get(container.name)) for container in pod.containers],
-        "status": _kubernetes_status.pod_status(pod, status, record.images, ip=_pod_guest.ADDRESS if observation.pid else ""),
+        "status": _kubernetes_status.pod_status(pod, status, record.images, ips=observation.addresses if observation.pid else ()),
         "timings": dict(timings or {}),
     }
 

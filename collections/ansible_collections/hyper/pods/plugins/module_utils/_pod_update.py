@@ -107,7 +107,7 @@ def carry_out(
                 _plan_disk.write(running.disk, written, held.plan)
                 raise UpdateFailed(error.message, where=f"pod {running.name}", remedy=f"Restart it: hyper restart {running.name}") from None
     try:
-        _pod_ports.change(running.host.pod_run_dir(running.name), former.pod.published_ports, latter.pod.published_ports)
+        _pod_ports.change(running.host, former.pod, latter.pod)
         if policy.deadline is not None and change.begun:
             names = [container.name for container in latter.pod.all_containers]
             _wait.until_begun(running.host, running.name, change.begun, names, timeout=policy.deadline, stay=policy.stay, alive=running.alive, say=running.say)
@@ -126,7 +126,7 @@ def _return(running: Running, change: Change, former: _record.Record, latter: _r
             _plan_disk.write(running.disk, held, _plan_disk.with_images(plans[0], held.plan.images))
             with running.connect() as control:
                 _tell(control, change, timeout=_patience(latter.pod), rollback=True)
-        _pod_ports.change(running.host.pod_run_dir(running.name), latter.pod.published_ports, former.pod.published_ports)
+        _pod_ports.change(running.host, latter.pod, former.pod)
         names = [container.name for container in former.pod.all_containers]
         _wait.until_begun(running.host, running.name, change.replaced, names, timeout=_patience(latter.pod), stay=0.0, alive=running.alive, say=running.say)
     except (HyperError, GuestTimeout, GuestUnreachable) as error:

@@ -221,7 +221,7 @@ def _refuse_conflicts(wanted: Sequence[_manifest.Pod], observed: Mapping[str, _p
 
 def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manifest.Pod], observed: Mapping[str, _plan.Observed]) -> None:
     """Ask the host for what the pods that are about to start need: QEMU, hyperstart, ports, memory."""
-    _pod_life.require_prepared(host)
+    _pod_life.require_prepared(host, (pod.network for pod in wanted))
     names = {pod.name for pod in wanted}
     others: dict[str, _manifest.Pod] = {}
     for name in _record.names(host):
@@ -229,7 +229,7 @@ def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manife
         if name not in names and record is not None and supervision.pid(_pod_status.unit_name(name)) is not None:
             others[name] = record.pod
     _volume_plan.check_holders(wanted, {volume: name for volume, name in _volumes.holders(host, supervision).items() if name not in names})
-    holders = {(port.protocol, port.host_port): name for name, pod in others.items() for port in pod.published_ports if port.host_port is not None}
+    holders = {port: name for name, pod in others.items() for port in pod.published_ports}
     _refuse_shared_ports(wanted)
     for pod in wanted:
         former = observed[pod.name]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,13 +23,20 @@ class NotEnoughMemory(HyperError):
     """The host cannot hold the pod's memory."""
 
 
-def check_ports(ports: Iterable[Port], pod: str, holders: Mapping[tuple[str, int], str]) -> None:
-    """Try to bind each port that the pod publishes. holders: (protocol, host port) → the other pod that has it. Raises PortTaken."""
+def check_ports(ports: Iterable[Port], pod: str, holders: Mapping[Port, str]) -> None:
+    """Try to bind each port that the pod publishes. holders: what other pods publish, and which; rules of a network bind nothing. Raises PortTaken."""
     for port in ports:
         if port.host_port is None:
             continue
         kind = socket.SOCK_STREAM if port.protocol == "TCP" else socket.SOCK_DGRAM
-        with socket.socket(socket.AF_INET, kind) as probe:
+        holder = next((name for other, name in holders.items() if _collide(port, other)), None)
+        place = f"{port.published.partition('-')[0]}/{port.protocol.lower()}"
+        if holder:
+            raise PortTaken(f"port {place} is taken by pod {holder}", where=f"pod {pod}", remedy="Publish another host port, or free this one")
+        with socket.socket(socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET, kind) as probe:
+            if ":" in port.host_ip:
+                # The other family is published by itself.
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             if port.protocol == "TCP":
                 # As QEMU binds it: connections that linger from a former pod do not count.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,14 +45,20 @@ def check_ports(ports: Iterable[Port], pod: str, holders: Mapping[tuple[str, int
                 if port.protocol == "TCP":
                     probe.listen(1)
             except OSError as error:
-                place = f"{port.host_ip}:{port.host_port}/{port.protocol.lower()}"
-                holder = holders.get((port.protocol, port.host_port))
                 if error.errno == errno.EADDRINUSE:
-                    by = f"pod {holder}" if holder else "another program"
-                    raise PortTaken(f"port {place} is taken by {by}", where=f"pod {pod}", remedy="Publish another host port, or free this one") from None
+                    raise PortTaken(
+                        f"port {place} is taken by another program", where=f"pod {pod}", remedy="Publish another host port, or free this one"
+                    ) from None
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise PortTaken(f"this host has no address {port.host_ip}", where=f"pod {pod}", remedy="Publish on an address of the host") from None
                 raise PortTaken(f"port {place} cannot be used: {error.strerror}", where=f"pod {pod}", remedy="Publish another host port") from None
+
+
+def _collide(one: Port, other: Port) -> bool:
+    """Whether two ports cannot both be published."""
+    hosts = (ipaddress.ip_address(one.host_ip), ipaddress.ip_address(other.host_ip))
+    same = hosts[0] == hosts[1] or (hosts[0].version == hosts[1].version and any(host.is_unspecified for host in hosts))
+    return same and (one.protocol, one.host_port) == (other.protocol, other.host_port)
 
 
 def host_memory_mib() -> int:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _network_units
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import line, plain, quoted, step_line
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets
 
 _UNITS = Path("/etc/systemd/system")
@@ -38,13 +39,15 @@ class Systemd(Supervisor):
         self._units = units
 
     def define(self, unit: Unit) -> bool:
-        file, text = self._file(unit.name), unit_text(unit, self._link(unit.name), _groups(self.host)).encode()
-        with contextlib.suppress(FileNotFoundError):
-            if file.read_bytes() == text:
-                return False
-        write_atomic(file, text)
-        _systemctl("daemon-reload")
-        return True
+        texts = {self._file(unit.name): unit_text(unit, self._link(unit.name), _groups(self.host))}
+        for plan in unit.networks:
+            texts.update((self._units / file, text) for file, text in _network_units.texts(plan).items())
+        changed = {file: text for file, text in texts.items() if not file.is_file() or file.read_text() != text}
+        for file, text in changed.items():
+            write_atomic(file, text.encode())
+        if changed:
+            _systemctl("daemon-reload")
+        return bool(changed)
 
     def defined(self, name: str) -> bool:
         return self._file(name).exists()
@@ -88,6 +91,15 @@ class Systemd(Supervisor):
             _systemctl("daemon-reload")
             _forget_failures(f"{name}.service")
 
+    def undefine_network(self, name: str) -> None:
+        files = [self._units / file for file in _network_units.files(name)]
+        if any(file.exists() for file in files):
+            # It goes by itself with its last pod, a moment later.
+            _systemctl("stop", *(file.name for file in files))
+            for file in files:
+                file.unlink(missing_ok=True)
+            _systemctl("daemon-reload")
+
     def _file(self, name: str) -> Path:
         return self._units / f"{name}.service"
 
@@ -109,11 +121,12 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
     lines = [
         "# Written by the Ansible collection hyper.pods; changes made here are lost.",
         "[Unit]",
-        f"Description={_plain(unit.description)}",
+        f"Description={plain(unit.description)}",
         # A port may be published on an address that the host has only when its network is online.
         "Wants=network-online.target",
         "After=network.target network-online.target",
-        f"RequiresMountsFor={_quoted(str(unit.state_dir))}",
+        *(f"{key}={_network_units.service(plan.name)}" for plan in unit.networks for key in ("Requires", "After")),
+        f"RequiresMountsFor={quoted(str(unit.state_dir))}",
         "StartLimitIntervalSec=300",
         "StartLimitBurst=5",
         "",
@@ -123,14 +136,16 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         *(f"SupplementaryGroups={group}" for group in groups),
         f"RuntimeDirectory={unit.run_dir.relative_to(_RUN)}",
         "RuntimeDirectoryMode=0750",
-        f"ExecStartPre={_line('mkfifo', '-m', '600', *ends)}",
-        f"ExecStart={_line(*argv)}",
-        f"ExecStop=+{_line('sh', '-c', _STOP, 'sh', ends[0], str(link))}",
+        *(f"ExecStartPre={step_line(step, '+')}" for step in unit.before),
+        f"ExecStartPre={line('mkfifo', '-m', '600', *ends)}",
+        f"ExecStart={line(*argv)}",
+        f"ExecStop=+{line('sh', '-c', _STOP, 'sh', ends[0], str(link))}",
+        *(f"ExecStopPost={step_line(step, '+')}" for step in unit.after),
         f"TimeoutStopSec={unit.grace_period + 15}",
         "KillMode=mixed",
         "Restart=on-failure",
         "RestartSec=1",
-        f"StandardError=truncate:{_plain(str(unit.state_dir / LOG))}",
+        f"StandardError=truncate:{plain(str(unit.state_dir / LOG))}",
         "UMask=0077",
         "LimitCORE=0",
         "NoNewPrivileges=yes",
@@ -138,11 +153,12 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         f"AmbientCapabilities={capabilities}",
         "ProtectSystem=strict",
         f"ProtectHome={homes}",
-        *(f"ReadWritePaths={_quoted(str(place))}" for place in (unit.state_dir, *unit.paths)),
+        *(f"ReadWritePaths={quoted(str(place))}" for place in (unit.state_dir, *unit.paths)),
         "PrivateTmp=yes",
         "PrivateMounts=yes",
         "DevicePolicy=closed",
         "DeviceAllow=/dev/kvm rw",
+        *(["DeviceAllow=/dev/net/tun rw"] if unit.has_taps else []),
         "ProtectClock=yes",
         "ProtectControlGroups=yes",
         "ProtectHostname=yes",
@@ -178,21 +194,6 @@ def _ended(service: str) -> str:
 def _groups(host: Host) -> tuple[str, ...]:
     kvm = host.kvm_gid()
     return () if kvm is None else (str(kvm),)
-
-
-def _line(program: str, *arguments: str) -> str:
-    """A command as systemd reads it back unchanged (systemd.syntax(7), Quoting; systemd.service(5), Command lines)."""
-    return " ".join(_quoted(word).replace("$", "$$") for word in (_command.find(program), *arguments))
-
-
-def _quoted(word: str) -> str:
-    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{_plain(word)}"'
-
-
-def _plain(text: str) -> str:
-    """Without what systemd would expand (systemd.unit(5), Specifiers)."""
-    return text.replace("%", "%%")
 
 
 def _forget_failures(service: str) -> None:

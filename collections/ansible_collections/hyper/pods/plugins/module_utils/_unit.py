@@ -15,6 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKE
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp, QmpUnreachable
+from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan, Step
 
 LOG = "qemu.log"
 _START_TIME = 60.0
@@ -32,6 +33,7 @@ class Unit:
 
     argv: runs in the foreground, serves QMP and writes its pid in run_dir. state_dir: gets what QEMU says (LOG). run_dir: QEMU's own directory.
     paths: what QEMU writes beside these two. grace_period: seconds that the guest has to power off when the host shuts down.
+    before, after: what root does before each start of QEMU and after its end. networks: are there as long as it runs.
     """
 
     name: str
@@ -42,6 +44,14 @@ class Unit:
     user: str
     paths: tuple[Path, ...] = ()
     grace_period: int = 60
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+    networks: tuple[NetworkPlan, ...] = ()
+
+    @property
+    def has_taps(self) -> bool:
+        """Whether QEMU opens tap devices."""
+        return any(word.startswith("tap,") for word in self.argv)
 
     @property
     def binds_low_ports(self) -> bool:
@@ -74,6 +84,10 @@ class Supervisor(abc.ABC):
     @abc.abstractmethod
     def undefine(self, name: str) -> None:
         """Forget a unit that does not run."""
+
+    @abc.abstractmethod
+    def undefine_network(self, name: str) -> None:
+        """Forget a network that no unit names any more."""
 
     @abc.abstractmethod
     def due(self, name: str) -> bool:

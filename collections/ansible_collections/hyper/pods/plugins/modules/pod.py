@@ -59,6 +59,15 @@ options:
     type: str
     choices: [converge, refuse]
     default: converge
+  networks:
+    description:
+      - The NICs of every pod of the task, in order; the same as the annotation C(hyper.pods/network) of each, which may not say otherwise.
+      - A word, V(user), V(nat), C(nat:NAME), or a mapping. V(user) is QEMU's own unprivileged network and the default. V(nat) is a network of the host for
+        pods, which know each other by name on it. V(bridge) attaches the pod to a bridge that the host has.
+      - Of a mapping C(kind) is required. C(name) is the name of a nat network, C(bridge) the host's interface, C(addresses) and C(gateways) are static ones,
+        with prefixes on a bridge and without on a nat network; C(mac), C(mtu).
+    type: list
+    elements: raw
   wait:
     description:
       - V(running) waits until every container has been started, V(ready) until every container is ready (its readiness probe says so, or it has none),
@@ -122,6 +131,15 @@ EXAMPLES = r"""
             - name: cache
               image: redis
 
+- name: Run a pod on a network of the host and on the office's bridge
+  hyper.pods.pod:
+    pods: "{{ lookup('ansible.builtin.file', 'shop.yml') | from_yaml_all | list }}"
+    networks:
+      - nat
+      - kind: bridge
+        bridge: br0
+        addresses: [192.168.1.20/24]
+
 - name: Stop two pods
   hyper.pods.pod:
     pods: [shop, mail]
@@ -176,7 +194,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _module, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_network, _manifest_objects, _module, _pods
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
@@ -200,7 +218,8 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         tls_verify=params["tls_verify"],
         progress=Progress(Path(params["progress"]) if params["progress"] else None),
     )
-    return _pods.bring(host, params["pods"], params["state"], options).as_result()
+    pods = _manifest_network.annotated(params["pods"], params["networks"])
+    return _pods.bring(host, pods, params["state"], options).as_result()
 
 
 class _Quiet(AnsibleModule):  # type: ignore[misc]
@@ -218,6 +237,7 @@ def main() -> None:
             "pods": {"type": "list", "elements": "raw", "required": True},
             "state": {"type": "str", "choices": ["present", "started", "stopped", "restarted", "absent"], "default": "started"},
             "pull": {"type": "str", "choices": ["missing", "always", "never"]},
+            "networks": {"type": "list", "elements": "raw"},
             "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},
             "wait": {"type": "str", "choices": ["ready", "running", "completed", "none"], "default": "running"},
             "wait_timeout": {"type": "int", "default": 300},
