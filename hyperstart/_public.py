@@ -22,6 +22,7 @@ from hyperstart.api import (
     stop_pods,
 )
 from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailure, HostUnreachable, HyperError, NoHosts, OperationFailed, ProjectMissing
+from hyperstart.history_api import pod_history, rollback_pod
 from hyperstart.host_api import check_hosts, host_usage, prune_hosts
 from hyperstart.image_api import inspect_images, prune_images, remove_images, tag_image
 from hyperstart.results import (
@@ -29,6 +30,7 @@ from hyperstart.results import (
     CompletedResult,
     ContainerState,
     ExecResult,
+    HistoryResult,
     HostsResult,
     ImageDetailsResult,
     ImagesResult,
@@ -37,6 +39,7 @@ from hyperstart.results import (
     LogsResult,
     PodsResult,
     PodState,
+    Revision,
     VolumesResult,
     VolumeState,
 )
@@ -50,6 +53,7 @@ __all__ = [
     "CompletedResult",
     "ContainerState",
     "ExecResult",
+    "HistoryResult",
     "HostFailure",
     "HostUnreachable",
     "HostsResult",
@@ -66,6 +70,7 @@ __all__ = [
     "PodsResult",
     "Progress",
     "ProjectMissing",
+    "Revision",
     "VolumeState",
     "VolumesResult",
     "check_hosts",
@@ -80,6 +85,7 @@ __all__ = [
     "list_images",
     "list_pods",
     "list_volumes",
+    "pod_history",
     "pod_logs",
     "pod_manifest",
     "prepare_hosts",
@@ -92,6 +98,7 @@ __all__ = [
     "remove_pods",
     "remove_volumes",
     "restart_pods",
+    "rollback_pod",
     "run_pod",
     "run_pods",
     "run_pods_once",

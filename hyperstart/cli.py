@@ -23,6 +23,7 @@ _QUICK = {
 _GROUPS = (
     "_cli_run",
     "_cli_pods",
+    "_cli_history",
     "_cli_inside",
     "_cli_logs",
     "_cli_copy",

@@ -287,6 +287,41 @@ class ImageDetailsResult(Result):
 
 
 @dataclass(frozen=True)
+class Revision:
+    """A definition that a pod has had, in brief, with the ids of its images. current: it has it now; changed_at: ISO 8601, when it got it."""
+
+    host: str
+    pod: str
+    revision: int
+    current: bool
+    changed_at: str
+    definition: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> Revision:
+        """From a module's result."""
+        return cls(host, values["pod"], values["revision"], values["current"], values["changedAt"], values["definition"])
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {
+            "host": self.host,
+            "pod": self.pod,
+            "revision": self.revision,
+            "current": self.current,
+            "changedAt": self.changed_at,
+            "definition": dict(self.definition),
+        }
+
+
+@dataclass(frozen=True)
+class HistoryResult(Result):
+    """revisions: of a pod, on each host that has it, the oldest first."""
+
+    revisions: tuple[Revision, ...]
+
+
+@dataclass(frozen=True)
 class VolumesResult(Result):
     """volumes: all of the hosts, or those that were asked for. actions: what was done, or with ``check`` would be, in words."""
 

@@ -65,7 +65,13 @@ def pids(result: dict[str, Any]) -> dict[str, int]:
 
 def test_a_running_pod_is_changed(pods: PodHost) -> None:
     port, second = free_port(), free_port()
-    web = {"name": "web", "image": "server", "ports": [{"containerPort": 80, "hostPort": port}], "command": sh("echo hello > /srv/page; exec httpd -f -h /srv")}
+    web = {
+        "name": "web",
+        "image": "server",
+        "ports": [{"containerPort": 80, "hostPort": port}],
+        "command": sh("echo hello > /srv/page; exec httpd -f -h /srv"),
+        "readinessProbe": {"httpGet": {"port": 80, "path": "/page"}, "periodSeconds": 1, "timeoutSeconds": 30},
+    }
     app = {"name": "app", "command": sh(STAY), "volumeMounts": [{"name": "settings", "mountPath": "/settings"}]}
     containers = [web, app, {"name": "log", "command": sh(STAY)}, {"name": "cron", "command": sh(STAY)}]
     spec = {
@@ -139,5 +145,21 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
         pods.pod(name, state="restarted", wait="ready")
         assert pods.shell(name, "app", "id -un; cat /settings/value") == "app\ntwo"
         assert not pods.pod(kept, config("two"))["changed"]
+
+        # And so does each former definition, with its images and values; the guest goes on.
+        revisions = pods.module("pod_history", name=name)["revisions"]
+        assert [(item["revision"], item["current"]) for item in revisions] == [(1, False), (2, False), (3, False), (4, True)]
+        assert [item["definition"]["containers"][1]["image"] for item in revisions] == ["tools", "user", "user", "user"]
+        guest = pods.pid(name)
+        planned = pods.module("pod_rollback", name=name, revision=2, check=True)
+        back = pods.module("pod_rollback", name=name, revision=2)
+        assert planned["actions"] == back["actions"]
+        assert back["after"][name] == revisions[1]["definition"]
+        assert pods.shell(name, "app", "id -un; cat /settings/value") == "app\none"
+        back = pods.module("pod_rollback", name=name)
+        assert back["after"][name] == revisions[3]["definition"]
+        assert [item["revision"] for item in pods.module("pod_history", name=name)["revisions"]] == [1, 2, 3, 4, 5, 6]
+        assert pods.pid(name) == guest
+        assert pods.module("pod_rollback", name=name, revision=77, fails=True)["error"] == "NoRevision"
     finally:
         pods.pod(name, state="absent", grace_period=0)

@@ -268,6 +268,9 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("pull nginx redis:7", "pull_image.yml", {"image_names": ["nginx", "redis:7"], "image_pull": "always"}),
         ("pull --pull missing --source oci:/a web", "pull_image.yml", {"image_names": ["web"], "image_pull": "missing", "image_source": "oci:/a"}),
         ("info", "host_info.yml", {}),
+        ("history web", "pod_history.yml", {"pod_name": "web"}),
+        ("rollback web", "rollback_pod.yml", {"pod_name": "web"}),
+        ("rollback web 3 --check --wait ready", "rollback_pod.yml", {"pod_name": "web", "pod_revision": 3, "pod_wait": "ready"}),
         ("volume ls", "list_volumes.yml", {}),
         ("volume create a b", "create_volume.yml", {"volume_names": ["a", "b"]}),
         (
@@ -429,6 +432,16 @@ def test_images_and_info_read_well(stage: Stage, capsys: pytest.CaptureFixture[s
     assert "not installed (run: hyper prepare)" in out
 
 
+def test_a_history_reads_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    definition = {"name": "web", "containers": [{"name": "a", "image": "nginx"}, {"name": "b", "image": "redis:7"}]}
+    revision = {"pod": "web", "revision": 3, "current": True, "changedAt": None, "definition": definition}
+    stage.results = [("localhost", "pod_history", {"revisions": [revision]})]
+    assert hyper("history web") == 0
+    assert capsys.readouterr().out.split("\n")[1].split() == ["3", "-", "a", "(nginx),", "b", "(redis:7)", "now"]
+    assert hyper("history web --json") == 0
+    assert json.loads(capsys.readouterr().out) == [{**revision, "host": "localhost"}]
+
+
 def test_volumes_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     volume = {"name": "a", "size": 2**30, "allocated": 2**20, "mode": "Filesystem", "labels": {}, "createdAt": None, "pods": ["x", "y"], "disk": "/d"}
     stage.results = [("localhost", "volume", {"volumes": [volume], "actions": ["create a: there is no volume a"]})]
@@ -568,6 +581,8 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
         "prune",
         "volume",
         "volume create",
+        "history",
+        "rollback",
     ],
 )
 def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,12 +37,12 @@ def prepare(host: Host, name: str) -> Path:
 def link_images(host: Host, name: str, disks: Mapping[str, Path]) -> None:
     """Give the pod its images as hard links, so that the store cannot take them away. disks: image id → disk in the store."""
     for image, disk in disks.items():
-        _link(disk, _image_link(host, name, image))
+        _link(disk, image_link(host, name, image))
 
 
 def drop_images(host: Host, name: str, kept: Iterable[str]) -> None:
     """Take from the pod the links that its record does not name any more. kept: image ids."""
-    links = {_image_link(host, name, image) for image in kept}
+    links = {image_link(host, name, image) for image in kept}
     for present in (host.pod_dir(name) / "images").iterdir():
         if present not in links:
             present.unlink()
@@ -108,7 +108,8 @@ def residue(host: Host, name: str) -> bool:
     return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name)))
 
 
-def _image_link(host: Host, name: str, image: str) -> Path:
+def image_link(host: Host, name: str, image: str) -> Path:
+    """The pod's own link of an image's disk."""
     return host.pod_dir(name) / "images" / f"{_pod_guest.serial(image)}.erofs"
 
 

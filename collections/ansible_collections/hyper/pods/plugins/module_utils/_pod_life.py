@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import (
     _command,
     _guest,
+    _history,
     _kvm,
     _launch,
     _log,
@@ -94,9 +95,7 @@ class PodLife:
             _pod_files.ensure_scratch(self._host, name)
             _pod_files.ensure_volumes(self._host, record.pod)
             _pod_files.write_plan(self._host, name, plan)
-            _record.write(self._host, name, record)
-            # Not before: until then the pod is as its former record says, and can be started.
-            _pod_files.drop_images(self._host, name, record.images.values())
+            self._succeed(name, record)
         self._forget_networks()
 
     def _update(self, name: str, record: _record.Record, actions: Sequence[Action], disks: Mapping[str, Path], pid: int) -> None:
@@ -113,8 +112,12 @@ class PodLife:
             _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
             if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports:
                 self._supervisor.define(self._unit(record, links))
-            _record.write(host, name, record)
-            _pod_files.drop_images(host, name, record.images.values())
+            self._succeed(name, record)
+
+    def _succeed(self, name: str, record: _record.Record) -> None:
+        """From now on the pod is this. Only then what it was is given up, as far as no former definition needs it: until then it can be started."""
+        _record.write(self._host, name, _history.succeed(self._host, name, record, now=_pod_status.now()))
+        _pod_files.drop_images(self._host, name, {*record.images.values(), *_history.images(self._host, name)})
 
     def _unit(self, record: _record.Record, links: Sequence[Link]) -> Unit:
         """QEMU's command for a pod whose directory is prepared, and what goes on around it. links: the NICs that the pod was given."""
@@ -155,7 +158,7 @@ class PodLife:
         with self._progress.stage(name, "spawn", "starting the guest"):
             record = replace(_record.require(host, name), stopped=False)
             _pod_files.prepare(host, name)
-            _pod_files.drop_images(host, name, record.images.values())
+            _pod_files.drop_images(host, name, {*record.images.values(), *_history.images(host, name)})
             _pod_files.drop_volumes(host, record.pod)
             links = _network_host.links(host, name)
             _pod_files.write_plan(host, name, _plan_of(record, links))

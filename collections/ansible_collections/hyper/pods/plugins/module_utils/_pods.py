@@ -105,8 +105,11 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
     return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods if not _manifest_objects.is_object(pod)], state, options)
 
 
-def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
-    """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
+def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool, found: Mapping[str, Found] | None = None) -> Outcome:
+    """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed.
+
+    found: the images by their references, where they are not to be looked for.
+    """
     definitions, objects = _manifest_objects.split(definitions)
     wanted = _parse_all(definitions, objects)
     names = [pod.name for pod in wanted]
@@ -119,12 +122,12 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         volumes = _volume_changes(host, wanted, claims)
         if start:
             _preflight_all(host, supervision, wanted, observed)
-        images = _images(store, wanted, options)
+        images = _images(store, wanted, options) if found is None else found
         plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
         of_volumes = tuple(_volume_actions(wanted, volumes))
         actions = (*of_volumes, *(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name])))
-        before = {pod.name: _brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
-        after = {pod.name: _brief(pod, _ids(pod, images)) for pod in wanted}
+        before = {pod.name: brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
+        after = {pod.name: brief(pod, _ids(pod, images)) for pod in wanted}
         former = _volumes.all_of(host) if volumes else {}
         for name, volume in _volume_plan.after({}, volumes).items():
             before[f"volume {name}"] = _volume_plan.brief(former.get(name))
@@ -132,7 +135,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         if options.check:
             return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings)
         records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, definitions)}
-        disks = {found.image.id: found.image.disk for found in images.values() if found.image is not None}
+        disks = {item.image.id: item.image.disk for item in images.values() if item.image is not None}
         with _volumes.changing(host):
             # Looked at anew: another run may have made them meanwhile.
             _volumes.carry_out(host, _volume_changes(host, wanted, claims))
@@ -277,7 +280,7 @@ def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """An image that a container names. id: None where only a pull would tell; image: as the store has it, None where it has yet to be pulled;
     pulled: the store was, or would be, changed.
     """
@@ -287,7 +290,7 @@ class _Found:
     pulled: bool
 
 
-def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, _Found]:
+def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, Found]:
     """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
     policies: dict[str, tuple[str, str]] = {}
     for pod in wanted:
@@ -296,13 +299,13 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
             if policies.get(container.image, ("", ""))[1] != "always":
                 policies[container.image] = (pod.name, policy)
 
-    def find(reference: str) -> _Found:
+    def find(reference: str) -> Found:
         pod, policy = policies[reference]
         if options.check:
             comparison = store.compare(reference, policy=policy, authfile=options.authfile, tls_verify=options.tls_verify)
             if comparison.offer is not None:
-                return _Found(comparison.offer.id, None, True)
-            return _Found(comparison.stored.id if comparison.stored else None, comparison.stored, False)
+                return Found(comparison.offer.id, None, True)
+            return Found(comparison.stored.id if comparison.stored else None, comparison.stored, False)
         with options.progress.stage(pod, "images", reference):
             image, pulled = store.ensure(
                 reference,
@@ -311,7 +314,7 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
                 tls_verify=options.tls_verify,
                 progress=lambda message: options.progress.say(pod, "pull", message),
             )
-        return _Found(image.id, image, pulled)
+        return Found(image.id, image, pulled)
 
     if len(policies) <= 1:
         return {reference: find(reference) for reference in policies}
@@ -319,17 +322,17 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
         return dict(zip(policies, pool.map(find, policies)))
 
 
-def _pulls(pod: _manifest.Pod, images: Mapping[str, _Found]) -> Iterator[_plan.Action]:
+def _pulls(pod: _manifest.Pod, images: Mapping[str, Found]) -> Iterator[_plan.Action]:
     for reference in dict.fromkeys(container.image for container in pod.all_containers):
         if images[reference].pulled:
             yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
 
 
-def _ids(pod: _manifest.Pod, images: Mapping[str, _Found]) -> dict[str, str]:
+def _ids(pod: _manifest.Pod, images: Mapping[str, Found]) -> dict[str, str]:
     return {container.name: image_id for container in pod.all_containers if (image_id := images[container.image].id) is not None}
 
 
-def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, _Found]) -> _record.Record:
+def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:
     former = _record.read(host, pod.name)
     return _record.Record(
         definition=definition,
@@ -341,13 +344,14 @@ def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _man
     )
 
 
-def _brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[str, Any] | None:
+def brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[str, Any] | None:
+    """A pod's definition as ``--diff`` shows it, with the ids of its images."""
     if pod is None:
         return None
-    brief = _manifest.document(pod)
-    for container in [*brief.get("initContainers", ()), *brief["containers"]]:
+    made = _manifest.document(pod)
+    for container in [*made.get("initContainers", ()), *made["containers"]]:
         container["imageID"] = (images or {}).get(container["name"], "")
-    return brief
+    return made
 
 
 def _stated(observed: _plan.Observed, running: bool) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ class Record:
 
     definition: the manifest as the user gave it. objects: the documents of ConfigMaps and Secrets that it uses. images: container name → image id.
     configs: image id → the image's configuration, so that the pod can be started when its images have left the store. created_at: seconds since the epoch.
+    revision: counts the definitions that the pod has had; changed_at: when it got this one.
     stopped: the user asked for the guest's end, so its phase is Stopped.
     """
 
@@ -35,6 +36,8 @@ class Record:
     created_at: float
     stopped: bool = False
     objects: Sequence[object] = ()
+    revision: int = 1
+    changed_at: float = 0.0
 
     @property
     def pod(self) -> _manifest.Pod:
@@ -55,10 +58,24 @@ def path(host: Host, name: str) -> Path:
 
 def read(host: Host, name: str) -> Record | None:
     """The record of a pod, or None. Raises BadName, BrokenRecord."""
-    file = path(host, name)
+    return read_from(path(host, name), name)
+
+
+def read_from(file: Path, name: str) -> Record | None:
+    """The record of the pod ``name`` that a file holds, or None. Raises BrokenRecord."""
     try:
         data = json.loads(file.read_bytes())
-        return Record(data["definition"], data["images"], data["configs"], data["created_at"], data["stopped"], data.get("objects", ()))
+        created = data["created_at"]
+        return Record(
+            data["definition"],
+            data["images"],
+            data["configs"],
+            created,
+            data["stopped"],
+            data.get("objects", ()),
+            data.get("revision", 1),
+            data.get("changed_at", created),
+        )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -75,7 +92,12 @@ def require(host: Host, name: str) -> Record:
 
 def write(host: Host, name: str, record: Record) -> None:
     """Keep a record; readable by root alone, since a definition may hold secrets in its environment."""
-    write_atomic(path(host, name), json.dumps(asdict(record), indent=1, ensure_ascii=False).encode(), mode=0o600)
+    write_to(path(host, name), record)
+
+
+def write_to(file: Path, record: Record) -> None:
+    """Likewise, in a file of one's own."""
+    write_atomic(file, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode(), mode=0o600)
 
 
 def names(host: Host) -> list[str]:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on a pod's revisions: tell them, and bring the pod back to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.hyper.pods.plugins.module_utils import _history, _pod_files, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import StoredImage
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
+from ansible_collections.hyper.pods.plugins.module_utils._pod_life import image_config
+
+
+class ImageGone(HyperError):
+    """An image of a former definition is not on the host any more."""
+
+
+def history(host: Host, name: str) -> list[dict[str, Any]]:
+    """The revisions of a pod, the oldest first; of Secrets digests only. Raises PodNotFound."""
+    records = list(_history.revisions(host, name))
+    return [
+        {
+            "pod": name,
+            "revision": record.revision,
+            "current": record is records[-1],
+            "changedAt": iso(record.changed_at),
+            "definition": _pods.brief(record.pod, record.images),
+        }
+        for record in records
+    ]
+
+
+def roll_back(host: Host, name: str, number: int | None, options: _pods.Options) -> _pods.Outcome:
+    """Bring a pod to the definition and the images of a former revision, None: of the one before. A pod that does not run is not started.
+
+    Raises PodNotFound, NoRevision, ImageGone and what a change raises.
+    """
+    record = _history.revision(host, name, number)
+    found = {container.image: _held(host, name, record, container.name, container.image) for container in record.pod.all_containers}
+    return _pods.converge(host, [record.definition, *record.objects], options, start=False, found=found)
+
+
+def _held(host: Host, name: str, record: _record.Record, container: str, reference: str) -> _pods.Found:
+    image = record.images[container]
+    disk = _pod_files.image_link(host, name, image)
+    if not disk.exists():
+        raise ImageGone(f"image {reference} of revision {record.revision} is not here any more", where=f"pod {name}", remedy="Run the pod from its definition")
+    stored = StoredImage(reference, image, "", disk, disk.stat().st_size, image_config(record.configs[image]), "")
+    return _pods.Found(image, stored, False)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operations on a pod's revisions, as functions; see ``api``."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from hyperstart._ansible import Options, Play
+from hyperstart.api import Wait, _base, _collect, _play, _pods_result
+from hyperstart.results import HistoryResult, PodsResult, Revision
+
+
+def pod_history(*, name: str, **options: Unpack[Options]) -> HistoryResult:
+    """The definitions that a pod has had, the oldest first."""
+    return _play("pod_history.yml", {"pod_name": name}, options, _result)
+
+
+def rollback_pod(
+    *, name: str, revision: int | None = None, wait: Wait | None = None, wait_timeout: int | None = None, **options: Unpack[Options]
+) -> PodsResult:
+    """Bring a pod to a former definition, by its number or to the one before the present. wait, wait_timeout: as ``run_pods``."""
+    variables = {"pod_name": name, "pod_revision": revision, "pod_wait": wait, "pod_wait_timeout": wait_timeout}
+    return _play("rollback_pod.yml", variables, options, _pods_result)
+
+
+def _result(play: Play) -> HistoryResult:
+    return HistoryResult(*_base(play), _collect(play.results, "revisions", Revision.of))
