@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper list``, ``stop``, ``start``, ``restart``, ``rm``."""
+"""``hyper list``, ``stop``, ``start``, ``rm``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ from hyperstart.results import PodsResult
 _CHANGES: tuple[tuple[str, str, str, Callable[[argparse.Namespace, Options], PodsResult]], ...] = (
     ("stop", "stop pods; what they wrote stays", "stopping", lambda a, o: api.stop_pods(names=a.pods, grace_period=a.grace_period, **o)),
     ("start", "start pods that were stopped or have ended", "starting", lambda a, o: api.start_pods(names=a.pods, wait_timeout=a.timeout, **o)),
-    (
-        "restart",
-        "stop pods and start them again",
-        "restarting",
-        lambda a, o: api.restart_pods(names=a.pods, grace_period=a.grace_period, wait_timeout=a.timeout, **o),
-    ),
     ("rm", "remove pods and all that they wrote", "removing", lambda a, o: api.remove_pods(names=a.pods, grace_period=a.grace_period, **o)),
 )
 
@@ -48,7 +42,7 @@ def add(subparsers: Subparsers) -> None:
         parser = command(
             subparsers,
             name,
-            _change(doing, operation),
+            change(doing, operation),
             usage="[OPTIONS] POD…",
             summary=summary,
             examples=f"""
@@ -60,7 +54,7 @@ def add(subparsers: Subparsers) -> None:
         parser.add_argument("pods", nargs="+", metavar="POD")
         if name != "start":
             parser.add_argument("--grace-period", type=int, metavar="SECONDS", help="how long containers may take to end (default: the pod's own)")
-        if name in ("start", "restart"):
+        if name == "start":
             parser.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait for the containers to run (default: 300)")
 
 
@@ -83,7 +77,9 @@ def list_(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _change(doing: str, operation: Callable[[argparse.Namespace, Options], PodsResult]) -> Callable[[argparse.Namespace], int]:
+def change(doing: str, operation: Callable[[argparse.Namespace, Options], PodsResult]) -> Callable[[argparse.Namespace], int]:
+    """A command that changes the pods ``arguments.pods`` and says what was done to each. doing: what is told meanwhile."""
+
     def run(arguments: argparse.Namespace) -> int:
         with Reporter(sys.stderr, what=f"{doing} {', '.join(arguments.pods)}") as reporter:
             result = operation(arguments, options_of(arguments, reporter))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper run``."""
+"""``hyper run``, ``create``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from hyperstart._manifests import parse_manifests, read_manifests
 from hyperstart._output import actions_text, diffs_text, log_text, pod_report
 from hyperstart._reporter import Reporter
 from hyperstart.errors import HyperError
-from hyperstart.results import PodState
+from hyperstart.life_api import create_pods
+from hyperstart.results import PodsResult, PodState
 
 
 def add(subparsers: Subparsers) -> None:
@@ -47,6 +50,25 @@ def add(subparsers: Subparsers) -> None:
         """,
         changes=True,
     )
+    _add_arguments(parser, starts=True)
+    parser = command(
+        subparsers,
+        "create",
+        create,
+        usage="[OPTIONS] IMAGE [COMMAND…] | -p IMAGE… | -f FILE",
+        summary="define a pod without starting it",
+        description="Images and disks are put in place, so that `hyper start` is quick. It takes what `hyper run` takes.",
+        examples="""
+            hyper create --name web --publish 8080:80 nginx
+            hyper create -f pod.yaml
+        """,
+        changes=True,
+    )
+    _add_arguments(parser, starts=False)
+    parser.set_defaults(rm=False)
+
+
+def _add_arguments(parser: argparse.ArgumentParser, *, starts: bool) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="IMAGE [COMMAND…]", help="an image, and arguments in place of its own command")
     parser.add_argument("-p", "--pod", nargs="*", metavar="IMAGE", help="several images, a container each, named after it")
     parser.add_argument("-f", "--file", action="append", metavar="FILE", help="Pod manifests, a Hyper podfile or a Compose file; - is standard input")
@@ -63,14 +85,16 @@ def add(subparsers: Subparsers) -> None:
     )
     pod.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="a label of the pod")
     how = parser.add_argument_group("how")
-    how.add_argument("--rm", action="store_true", help="stay in the foreground, show the output, remove the pod at its end, exit with its code")
+    if starts:
+        how.add_argument("--rm", action="store_true", help="stay in the foreground, show the output, remove the pod at its end, exit with its code")
     how.add_argument("--replace", action="store_true", help="change a pod of this name that another definition made")
     how.add_argument("--pull", choices=["missing", "always", "never"], help="when to pull the images (default: missing)")
-    how.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait for the containers to run (default: 300)")
-    how.add_argument("--wait", choices=["ready", "running", "completed", "none"], help="what to wait for (default: running)")
-    how.add_argument("--no-rollback", action="store_true", help="leave a running pod as it is when a container that was changed fails")
-    how.add_argument("--progress-deadline", type=int, metavar="SECONDS", help="how long a changed container may take to be ready (default: 120)")
-    how.add_argument("--min-ready", type=int, metavar="SECONDS", help="how long a changed container has to stay ready (default: 0)")
+    if starts:
+        how.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait for the containers to run (default: 300)")
+        how.add_argument("--wait", choices=["ready", "running", "completed", "none"], help="what to wait for (default: running)")
+        how.add_argument("--no-rollback", action="store_true", help="leave a running pod as it is when a container that was changed fails")
+        how.add_argument("--progress-deadline", type=int, metavar="SECONDS", help="how long a changed container may take to be ready (default: 120)")
+        how.add_argument("--min-ready", type=int, metavar="SECONDS", help="how long a changed container has to stay ready (default: 0)")
     how.add_argument("--diff", action="store_true", help="show the definitions before and after")
     registry_options(parser)
 
@@ -79,6 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the pods."""
     manifests = _manifests(arguments)
     return _run_once(arguments, manifests) if arguments.rm and not arguments.check else _run(arguments, manifests)
+
+
+def create(arguments: argparse.Namespace) -> int:
+    """Define the pods."""
+    return _run(arguments, _manifests(arguments), starts=False)
 
 
 def _manifests(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -137,19 +166,24 @@ def _read(file: str) -> list[dict[str, Any]]:
     return parse_manifests(sys.stdin.read(), where="standard input") if file == "-" else read_manifests(file)
 
 
-def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]]) -> int:
+def _run(arguments: argparse.Namespace, manifests: list[dict[str, Any]], *, starts: bool = True) -> int:
     names = [_manifest.name_of(pod) for pod in _pods(manifests)]
     began = time.monotonic()
-    with Reporter(sys.stderr, what=f"running {names[0]}") as reporter:
-        result = api.run_pods(
-            manifests=manifests,
-            pull=arguments.pull,
-            conflict="converge" if arguments.replace or arguments.file else "refuse",
+    operation: Callable[..., PodsResult] = create_pods
+    if starts:
+        operation = partial(
+            api.run_pods,
             wait=arguments.wait,
             wait_timeout=arguments.timeout,
             rollback=False if arguments.no_rollback else None,
             progress_deadline=arguments.progress_deadline,
             min_ready_seconds=arguments.min_ready,
+        )
+    with Reporter(sys.stderr, what=f"{'running' if starts else 'creating'} {names[0]}") as reporter:
+        result = operation(
+            manifests=manifests,
+            pull=arguments.pull,
+            conflict="converge" if arguments.replace or arguments.file else "refuse",
             authfile=arguments.authfile,
             tls_verify=tls_verify(arguments),
             **options_of(arguments, reporter),

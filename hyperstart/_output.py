@@ -12,7 +12,18 @@ import yaml
 
 from hyperstart.results import Action, ContainerState, ImageState, LogLine, PodState
 
-_DONE = {"create": "created", "update": "changed", "start": "started", "stop": "stopped", "restart": "restarted", "delete": "removed"}
+_DONE = {
+    "create": "created",
+    "update": "changed",
+    "start": "started",
+    "stop": "stopped",
+    "restart": "restarted",
+    "delete": "removed",
+    "pause": "paused",
+    "resume": "unpaused",
+    "kill": "killed",
+}
+_WOULD = {"resume": "unpause"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -77,10 +88,12 @@ def actions_text(names: Sequence[str], actions: Sequence[Action], *, check: bool
     """What was done to each pod, or with ``check`` would be, a line each."""
     lines = []
     for action in actions:
-        word = f"would {action.action}" if check else _DONE.get(action.action, action.action)
+        word = f"would {_WOULD.get(action.action, action.action)}" if check else _DONE.get(action.action, action.action)
         # What was asked for needs no reason.
         reason = action.reason if check or action.action == "update" else ""
-        lines.append(f"{action.pod}: {word}" + (f" ({reason})" if reason else ""))
+        # A change says itself what it is about.
+        where = f"{action.pod}/{action.container}" if action.container and action.action != "update" else action.pod
+        lines.append(f"{where}: {word}{f' by {action.signal}' if action.signal else ''}" + (f" ({reason})" if reason else ""))
     touched = {action.pod for action in actions}
     lines += [f"{name}: nothing to do" for name in names if name not in touched]
     return "".join(f"{line}\n" for line in lines)

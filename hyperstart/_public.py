@@ -25,6 +25,7 @@ from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailu
 from hyperstart.history_api import pod_history, rollback_pod
 from hyperstart.host_api import check_hosts, host_usage, prune_hosts
 from hyperstart.image_api import inspect_images, prune_images, remove_images, tag_image
+from hyperstart.life_api import create_pods, kill_pods, pause_pods, unpause_pods, wait_pods
 from hyperstart.results import (
     Action,
     CompletedResult,
@@ -42,6 +43,7 @@ from hyperstart.results import (
     Revision,
     VolumesResult,
     VolumeState,
+    WaitResult,
 )
 from hyperstart.volume_api import create_volumes, export_volume, import_volume, list_volumes, prune_volumes, remove_volumes, snapshot_volume
 
@@ -73,7 +75,9 @@ __all__ = [
     "Revision",
     "VolumeState",
     "VolumesResult",
+    "WaitResult",
     "check_hosts",
+    "create_pods",
     "create_volumes",
     "exec_pod",
     "export_volume",
@@ -82,9 +86,11 @@ __all__ = [
     "host_usage",
     "import_volume",
     "inspect_images",
+    "kill_pods",
     "list_images",
     "list_pods",
     "list_volumes",
+    "pause_pods",
     "pod_history",
     "pod_logs",
     "pod_manifest",
@@ -106,4 +112,6 @@ __all__ = [
     "start_pods",
     "stop_pods",
     "tag_image",
+    "unpause_pods",
+    "wait_pods",
 ]

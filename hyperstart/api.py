@@ -190,13 +190,20 @@ def stop_pods(*, names: Sequence[str], grace_period: int | None = None, **option
 def restart_pods(
     *,
     names: Sequence[str],
+    containers: Sequence[str] = (),
     grace_period: int | None = None,
     wait: Wait | None = None,
     wait_timeout: int | None = None,
     **options: Unpack[Options],
 ) -> PodsResult:
-    """Stop pods and start them again."""
-    return _by_name("restart_pod.yml", names, {"pod_grace_period": grace_period, "pod_wait": wait, "pod_wait_timeout": wait_timeout}, options)
+    """Stop pods and start them again. containers: only these; the others go on."""
+    variables = {
+        "pod_containers": list(containers) or None,
+        "pod_grace_period": grace_period,
+        "pod_wait": wait,
+        "pod_wait_timeout": wait_timeout,
+    }
+    return _by_name("restart_pod.yml", names, variables, options)
 
 
 def remove_pods(*, names: Sequence[str], grace_period: int | None = None, **options: Unpack[Options]) -> PodsResult:

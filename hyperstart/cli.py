@@ -27,6 +27,7 @@ _GROUPS = (
     "_cli_inside",
     "_cli_logs",
     "_cli_copy",
+    "_cli_life",
     "_cli_convert",
     "_cli_images",
     "_cli_volumes",

@@ -112,7 +112,10 @@ class PodState:
 
 @dataclass(frozen=True)
 class Action:
-    """One step that was done, or with ``check`` would be. effect: what the running pod feels of it. container: whose it is, or empty."""
+    """One step that was done, or with ``check`` would be. effect: what the running pod feels of it.
+
+    container: the only one that it is about, where it is not the pod; signal: such as SIGHUP, of a kill.
+    """
 
     host: str
     pod: str
@@ -120,16 +123,25 @@ class Action:
     effect: str
     reason: str
     container: str = ""
+    signal: str = ""
 
     @classmethod
     def of(cls, host: str, values: Mapping[str, Any]) -> Action:
         """From a module's result."""
-        return cls(host, values["pod"], values["action"], values.get("effect", ""), values.get("reason", ""), values.get("container", ""))
+        return cls(
+            host,
+            values["pod"],
+            values["action"],
+            values.get("effect", ""),
+            values.get("reason", ""),
+            values.get("container", ""),
+            values.get("signal", ""),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
-        own = {"host": self.host, "pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
-        return {**own, "container": self.container} if self.container else own
+        only = {name: value for name, value in (("container", self.container), ("signal", self.signal)) if value}
+        return {"host": self.host, "pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason, **only}
 
 
 @dataclass(frozen=True)
@@ -232,6 +244,17 @@ class PodsResult(Result):
             "actions": [action.as_json() for action in self.actions],
             "warnings": list(self.warnings),
         }
+
+
+@dataclass(frozen=True)
+class WaitResult(PodsResult):
+    """Pods that became what was waited for. exit_code: of pods that completed the first of their containers' that is not 0."""
+
+    exit_code: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of ``--json``."""
+        return {"pods": [pod.as_json() for pod in self.pods], "exitCode": self.exit_code}
 
 
 @dataclass(frozen=True)

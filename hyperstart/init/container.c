@@ -186,6 +186,8 @@ void container_settle(struct container *container) {
 static bool restart_is_due(const struct container *container) {
     if (pod_is_stopping() || container->removed)
         return false;
+    if (container->again)
+        return true;
     if (container->unhealthy)
         return container->plan->restart_policy != RESTART_NEVER;
     switch (container->plan->restart_policy) {
@@ -203,9 +205,10 @@ static void back_off_over(struct timer *timer) { pod_container_start(containing(
 
 /* As the kubelet does it: the first restart at once, then after 10 s, 20 s, ... 5 min; who ran for ten minutes is forgiven. */
 static void restart(struct container *container) {
-    if (container->running_since && monotonic_ms() - container->running_since >= FORGIVEN_AFTER_MS)
+    if (container->again || (container->running_since && monotonic_ms() - container->running_since >= FORGIVEN_AFTER_MS))
         container->back_off = 0;
     uint64_t delay = container->back_off;
+    container->again = false;
     container->back_off = !delay ? FIRST_BACK_OFF_MS : delay * 2 > LAST_BACK_OFF_MS ? LAST_BACK_OFF_MS : delay * 2;
     container->state = CONTAINER_WAITING;
     if (delay) {
@@ -245,6 +248,28 @@ static void end(struct container *container, int exit_code, int signal_number) {
         container->state = CONTAINER_TERMINATED;
     container->running_since = 0;
     pod_container_changed();
+}
+
+int container_restart(struct container *container, int64_t grace_period, struct error *error) {
+    if (pod_is_stopping())
+        return fail(error, "the pod is stopping");
+    if (container->removed)
+        return fail(error, "container %s is being removed", container->plan->name);
+    if (container->plan->init && !is_sidecar(container->plan))
+        return fail(error, "init container %s has had its turn", container->plan->name);
+    if (container->state == CONTAINER_WAITING && !container->ended)
+        return fail(error, "container %s has yet to be started", container->plan->name);
+    log_event(container->plan->name, "restarting", "cause", "control", NULL);
+    container->again = true;
+    if (container->state == CONTAINER_WAITING || container->state == CONTAINER_TERMINATED) {
+        container->reason = "";
+        container->message[0] = 0;
+        restart(container);
+        pod_container_changed();
+    } else {
+        container_stop(container, grace_period);
+    }
+    return 0;
 }
 
 bool container_is_ready(const struct container *container) {

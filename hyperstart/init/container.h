@@ -39,6 +39,7 @@ struct container {
     bool ready;         /* its readiness probe says so, or it has none */
     bool told_ready;    /* what the log says */
     bool unhealthy;     /* it is being ended because a probe failed */
+    bool again;         /* an operator wants it started anew, whatever its policy says */
     bool lets_go_on;    /* a sidecar that has come so far that those which follow it may start */
 
     bool started, ended; /* ever */
@@ -80,6 +81,8 @@ void container_replace(struct container *container, const char *what, const char
 void container_exchange(struct container *container, const struct container_plan *next, struct generation *generation);
 /* The second half of that: nothing of it is left. */
 void container_renew(struct container *container);
+/* Ends it, if it runs, and starts it anew, whatever its policy says. A grace period of -1 seconds is the plan's. */
+int container_restart(struct container *container, int64_t grace_period, struct error *error);
 /* Goes on with a stop that waited for others. */
 void container_stop_advance(struct container *container);
 

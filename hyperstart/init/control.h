@@ -26,6 +26,9 @@
 #define FRAME_SIGNAL 13
 #define FRAME_RESIZE 30
 #define FRAME_UPDATE 200
+#define FRAME_KILL 40
+#define FRAME_RESTART 41
+#define FRAME_SAMPLE 42
 
 #define HELLO_SIZE 16
 #define STDIN_CREDIT 65536
@@ -110,5 +113,31 @@
 #define UPDATE_REPLACE 1  /* text + a container that is ended and begun anew by the newer plan */
 #define UPDATE_RETUNE 2   /* text + a container that goes on with the limits, the grace period and the restart policy of the newer plan */
 #define UPDATE_ROLLBACK 3 /* flag: what the plan before the present one left on the scratch disk is taken up again */
+
+/* KILL */
+#define KILL_CONTAINER 1 /* text; absent: all that run */
+#define KILL_SIGNAL 2    /* number ! */
+
+/* RESTART */
+#define RESTART_CONTAINER 1    /* text ! */
+#define RESTART_GRACE_PERIOD 2 /* number of seconds; absent: the container's own */
+
+/* SAMPLE */
+#define SAMPLE_AFTER 1     /* number, in the request: only processes with a greater pid, and nothing else */
+#define SAMPLE_FILE 2      /* fields + */
+#define SAMPLE_PROCESS 3   /* fields + */
+#define SAMPLE_CONTINUES 4 /* flag: more processes follow those of this frame */
+
+/* SAMPLE: file */
+#define SAMPLE_FILE_NAME 1      /* text ! "net/dev", "diskstats", "meminfo" or "uptime" of /proc, or of a container's cgroup "cpu.stat", "memory.current" */
+#define SAMPLE_FILE_CONTAINER 2 /* text: whose cgroup */
+#define SAMPLE_FILE_TEXT 3      /* text ! as the kernel writes it */
+
+/* SAMPLE: process */
+#define SAMPLE_PROCESS_PID 1       /* number ! */
+#define SAMPLE_PROCESS_CONTAINER 2 /* text ! */
+#define SAMPLE_PROCESS_UID 3       /* number ! the effective one */
+#define SAMPLE_PROCESS_STAT 4      /* text ! /proc/PID/stat */
+#define SAMPLE_PROCESS_COMMAND 5   /* bytes: /proc/PID/cmdline, its beginning */
 
 #endif

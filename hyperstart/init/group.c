@@ -20,6 +20,17 @@ const char *group_path(const char *container, const char *file) {
     return path;
 }
 
+const char *group_named(char *text) {
+    static const char prefix[] = "0::/container.";
+    char *name = strstr(text, prefix);
+    if (!name)
+        return NULL;
+    name += sizeof prefix - 1;
+    /* A container may have made cgroups below its own. */
+    name[strcspn(name, "/ \n")] = 0;
+    return name;
+}
+
 int group_create(const char *container, struct error *error) {
     if (!machine.cgroups)
         return 0;

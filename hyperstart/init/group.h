@@ -12,6 +12,8 @@
 
 /* The path of a file of a container's cgroup, until the next call. */
 const char *group_path(const char *container, const char *file);
+/* The container whose cgroup the text of /proc/PID/cgroup names, cut out of it, or NULL. */
+const char *group_named(char *text);
 int group_create(const char *container, struct error *error);
 /* By a process for itself. */
 int group_enter(const char *container);

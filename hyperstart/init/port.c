@@ -4,6 +4,7 @@
 #include "control.h"
 #include "fields.h"
 #include "frame.h"
+#include "operate.h"
 #include "pod.h"
 #include "session.h"
 #include "update.h"
@@ -61,6 +62,10 @@ void port_send(struct port *port, uint8_t type, uint32_t id, const void *payload
     port_commit(port, type, id, size);
 }
 
+uint8_t *port_answer_space(struct port *port) { return place(port, FRAME_MAX_PAYLOAD); }
+
+void port_send_ok(struct port *port, uint32_t id) { port_send(port, FRAME_OK, id, NULL, 0); }
+
 void port_send_number(struct port *port, uint8_t type, uint32_t id, uint64_t number) {
     uint8_t payload[8];
     put_u64(payload, number);
@@ -86,7 +91,7 @@ void port_send_error(struct port *port, uint32_t id, const char *message, int co
 }
 
 static void send_status(struct port *port, uint32_t id) {
-    uint8_t *space = place(port, FRAME_MAX_PAYLOAD);
+    uint8_t *space = port_answer_space(port);
     if (!space)
         return;
     struct writer writer = {.data = space, .capacity = FRAME_MAX_PAYLOAD};
@@ -113,7 +118,7 @@ static void stop(struct port *port, struct frame *frame) {
         port_send_error(port, frame->id, parsed < 0 ? error.text : "STOP: the grace period is out of range", 0);
         return;
     }
-    port_send(port, FRAME_OK, frame->id, NULL, 0);
+    port_send_ok(port, frame->id);
     pod_stop("control", wanted.grace_period == UINT64_MAX ? -1 : (int64_t)wanted.grace_period);
 }
 
@@ -172,6 +177,15 @@ static void serve(struct port *port, struct frame *frame) {
         return;
     case FRAME_UPDATE:
         update(port, frame);
+        return;
+    case FRAME_KILL:
+        operate_kill(port, frame);
+        return;
+    case FRAME_RESTART:
+        operate_restart(port, frame);
+        return;
+    case FRAME_SAMPLE:
+        operate_sample(port, frame);
         return;
     default:
         port_send_error(port, frame->id, "unknown type of frame", 0);

@@ -33,7 +33,9 @@ uint8_t *port_reserve(struct port *port, size_t size);
 size_t port_room(const struct port *port);
 /* Sends what was put there. */
 void port_commit(struct port *port, uint8_t type, uint32_t id, size_t size);
-/* Answers, always with room. */
+/* Answers, always with room. The space is FRAME_MAX_PAYLOAD bytes. */
+uint8_t *port_answer_space(struct port *port);
+void port_send_ok(struct port *port, uint32_t id);
 void port_send(struct port *port, uint8_t type, uint32_t id, const void *payload, size_t size);
 void port_send_number(struct port *port, uint8_t type, uint32_t id, uint64_t number);
 void port_send_fields(struct port *port, uint8_t type, uint32_t id, uint16_t tag, uint64_t number, uint16_t second_tag, uint64_t second);

@@ -56,10 +56,12 @@ static void stop_running(struct container *container, uint64_t milliseconds) {
         action_set_timeout(&container->hook, milliseconds);
     container->stopping = true;
     container->kill_at = now + milliseconds;
-    tell(container, 0);
-    if (!milliseconds)
+    /* Without a grace period there is nothing to be told: who is woken by the one signal could still be ahead of the other. */
+    if (milliseconds)
+        tell(container, 0);
+    else
         grace_period_over(&container->timer);
-    else if (container->told)
+    if (milliseconds && container->told)
         timer_set(&container->timer, milliseconds, grace_period_over);
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = ("image", "pod", "pod_exec", "pod_info")
+MODULES = ("image", "pod", "pod_exec", "pod_info", "pod_wait")
 
 # state_dir, which every module takes, is where the test's answers lie and where the module leaves what it was asked.
 _MODULE = """#!/usr/bin/python

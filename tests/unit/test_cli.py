@@ -261,6 +261,12 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("stop web shop --grace-period 3", "stop_pod.yml", {"pod_names": ["web", "shop"], "pod_grace_period": 3}),
         ("start web --timeout 9", "start_pod.yml", {"pod_names": ["web"], "pod_wait_timeout": 9}),
         ("restart web --grace-period 0", "restart_pod.yml", {"pod_names": ["web"], "pod_grace_period": 0}),
+        ("restart web -c nginx -c job", "restart_pod.yml", {"pod_names": ["web"], "pod_containers": ["nginx", "job"]}),
+        ("kill web", "kill_pod.yml", {"pod_names": ["web"]}),
+        ("kill -s HUP web shop -c nginx", "kill_pod.yml", {"pod_names": ["web", "shop"], "pod_containers": ["nginx"], "pod_signal": "HUP"}),
+        ("pause web", "pause_pod.yml", {"pod_names": ["web"]}),
+        ("unpause web", "unpause_pod.yml", {"pod_names": ["web"]}),
+        ("wait web --for ready --timeout 5", "wait_pod.yml", {"pod_names": ["web"], "pod_until": "ready", "pod_wait_timeout": 5}),
         ("rm web", "remove_pod.yml", {"pod_names": ["web"]}),
         ("logs web", "pod_logs.yml", {"pod_name": "web"}),
         ("logs web nginx --tail 5", "pod_logs.yml", {"pod_name": "web", "pod_container": "nginx", "pod_tail": 5}),
@@ -593,3 +599,25 @@ def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     process = subprocess.run(f"{sys.executable} -m hyperstart --help | head -1", shell=True, capture_output=True, text=True, check=True)
     assert (process.stdout, process.stderr) == ("usage: hyper [-h] COMMAND ...\n", "")
+
+
+def test_create_takes_what_run_takes(stage: Stage) -> None:
+    assert hyper("create --name web --memory 512M --pull never nginx -g daemon") == 0
+    assert (stage.playbook, stage.variables["pod_pull"], stage.variables["pod_conflict"]) == ("create_pod.yml", "never", "refuse")
+    assert pod_of(stage)["metadata"]["name"] == "web"
+    assert hyper("create --rm nginx") == 2
+
+
+def test_what_is_done_to_one_container_names_it(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    actions = [{"pod": "web", "action": "kill", "reason": "", "container": "nginx", "signal": "SIGHUP"}, {"pod": "web", "action": "resume", "reason": "x"}]
+    stage.results = [("localhost", "pod", {"changed": True, "pods": [POD], "actions": actions})]
+    assert hyper("kill web -s HUP -c nginx") == 0
+    assert capsys.readouterr().out == "web/nginx: killed by SIGHUP\nweb: unpaused\n"
+
+
+def test_wait_ends_with_the_pods_code(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("localhost", "pod_wait", {"changed": False, "pods": [{**POD, "phase": "Failed"}], "rc": 3})]
+    assert hyper("wait web") == 3
+    assert capsys.readouterr().out == "web: Failed\n"
+    assert hyper("wait web --json") == 3
+    assert json.loads(capsys.readouterr().out)["exitCode"] == 3

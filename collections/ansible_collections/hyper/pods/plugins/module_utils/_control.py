@@ -9,7 +9,7 @@ import signal as signals
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
@@ -27,6 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._channel import (
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import FLAG, MESSAGE, NUMBER, PAIR, TEXT, Kind, field, fields
 from ansible_collections.hyper.pods.plugins.module_utils._frames import Frame
+from ansible_collections.hyper.pods.plugins.module_utils._sample import SAMPLE, Sample
 from ansible_collections.hyper.pods.plugins.module_utils._status import STATUS, ContainerStatus, Status
 
 __all__ = [
@@ -166,6 +167,31 @@ class Control:
             )
         )
         self._answer(self._request(tag.FRAME_UPDATE, payload), tag.FRAME_OK, Deadline(timeout))
+
+    def kill(self, container: str | None, number: int, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Send a signal to the main process of a container, or of every one that runs. Raises GuestTimeout, GuestUnreachable, RequestRefused."""
+        payload = _optional(tag.KILL_CONTAINER, TEXT, container) + field(tag.KILL_SIGNAL, NUMBER.encode(number))
+        self._answer(self._request(tag.FRAME_KILL, payload), tag.FRAME_OK, Deadline(timeout))
+
+    def restart(self, container: str, grace_period: int | None = None, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Have a container end, if it runs, and start anew; returns when hyperstart has begun to.
+
+        grace_period: seconds until SIGKILL; None: the container's own. Raises GuestTimeout, GuestUnreachable, RequestRefused.
+        """
+        payload = field(tag.RESTART_CONTAINER, TEXT.encode(container))
+        if grace_period is not None:
+            payload += field(tag.RESTART_GRACE_PERIOD, NUMBER.encode(grace_period))
+        self._answer(self._request(tag.FRAME_RESTART, payload), tag.FRAME_OK, Deadline(timeout))
+
+    def sample(self, timeout: float = ANSWER_TIMEOUT) -> Sample:
+        """What the containers use now, as the guest's kernel counts it. Raises GuestTimeout, GuestUnreachable, RequestRefused."""
+        deadline = Deadline(timeout)
+        part = whole = SAMPLE.decode(self._answer(self._request(tag.FRAME_SAMPLE), tag.FRAME_SAMPLE, deadline))
+        while part.continues and part.processes:
+            request = self._request(tag.FRAME_SAMPLE, field(tag.SAMPLE_AFTER, NUMBER.encode(part.processes[-1].pid)))
+            part = SAMPLE.decode(self._answer(request, tag.FRAME_SAMPLE, deadline))
+            whole = replace(whole, processes=whole.processes + part.processes)
+        return whole
 
     def exec(
         self,

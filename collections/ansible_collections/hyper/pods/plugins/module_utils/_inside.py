@@ -19,12 +19,14 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._channel import Deadline, connect, take_port
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import BadName, BrokenRecord, ContainerNotFound, PodNotFound, PodNotRunning
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import BadName, BrokenRecord, ContainerNotFound, PodNotFound, PodNotRunning, PodPaused
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 
 # This module and all that it uses, each after those that it uses itself.
-SOURCES: tuple[str, ...] = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_qemu_process", "_pod_errors", "_inside")
+SOURCES: tuple[str, ...] = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_qemu_process", "_pod_errors", "_qmp", "_inside")
 # How long a guest that is booting, or one whose ports are all in use, is waited for, in seconds.
 CONNECT_TIMEOUT = 30.0
 _CHUNK = 1 << 18
@@ -69,7 +71,7 @@ def choose(host: Host, pod: str, container: str | None) -> str:
 
 
 def port(host: Host, pod: str, container: str | None, timeout: float = CONNECT_TIMEOUT) -> Port:
-    """A control port of a pod that runs. Raises as ``choose``, PodNotRunning, AllPortsBusy, GuestUnreachable."""
+    """A control port of a pod that runs. Raises as ``choose``, PodNotRunning, PodPaused, AllPortsBusy, GuestUnreachable."""
     chosen, run_dir = choose(host, pod, container), host.pod_run_dir(pod)
 
     def alive() -> bool:
@@ -78,6 +80,8 @@ def port(host: Host, pod: str, container: str | None, timeout: float = CONNECT_T
 
     if not alive():
         raise PodNotRunning(pod)
+    if is_paused(run_dir / QMP_SOCKET):
+        raise PodPaused(pod)
     deadline = Deadline(timeout)
     lock, path = take_port(run_dir, deadline)
     try:

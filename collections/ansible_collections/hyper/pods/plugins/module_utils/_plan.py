@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
@@ -19,6 +19,7 @@ STOPS_CONTAINER = "stops container {}"
 RESTARTS_GUEST = "restarts the guest"
 STARTS_GUEST = "starts the guest"
 STOPS_GUEST = "stops the guest"
+RESUMES_GUEST = "resumes the guest"
 
 # What changes while everything goes on. A field that stands nowhere here restarts the guest or, of a container, the container.
 _LIVE_FIELDS = frozenset({"labels", "annotations", "grace_period", "restart_policy"})
@@ -35,7 +36,7 @@ class Observed:
     pod: its definition, or None where there is none. images: container name → image id. residue: something of a pod that was half
     made or half removed lies on the host. running: its guest runs. rigid: it runs as a former version of Hyper started it, which could change nothing while
     it ran. due: it does not, but will be started again without being asked for.
-    completed: its containers ended by themselves and the guest powered off.
+    completed: its containers ended by themselves and the guest powered off. paused: its guest runs, but is held.
     """
 
     pod: Pod | None = None
@@ -45,6 +46,7 @@ class Observed:
     rigid: bool = False
     due: bool = False
     completed: bool = False
+    paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Action:
-    """One step. action: create, update, start, stop, restart, delete, pull. effect: what the running pod feels of it. reason: why. container: whose it is."""
+    """One step. action: create, update, start, stop, restart, pause, resume, kill, delete, pull. effect: what the running pod feels of it. reason: why.
+
+    container: whose it is. signal: such as SIGHUP, of a kill.
+    """
 
     pod: str
     action: str
     effect: str
     reason: str
     container: str = ""
+    signal: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """The form of a module's result; without the container where it is the pod's."""
-        own = {"pod": self.pod, "action": self.action, "effect": self.effect, "reason": self.reason}
-        return {**own, "container": self.container} if self.container else own
+        """The form of a module's result; without the container where it is the pod's, and the signal where there is none."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("container", "signal")}
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,9 @@ def converge(wanted: Wanted, observed: Observed, *, start: bool) -> tuple[Action
     changes = tuple(_all_changes(wanted, observed))
     felt = any(not change.recorded for change in changes)
     actions = list(_updates(name, changes, observed))
+    if observed.paused and (start or felt) and not any(action.effect == RESTARTS_GUEST for action in actions):
+        # First of all: a guest that is held hears of no change.
+        actions.insert(0, resume(name))
     if start and not observed.running and (felt or not observed.completed):
         actions.append(Action(name, "start", STARTS_GUEST, "the definition changed" if felt else "the pod is not running"))
     return tuple(actions)
@@ -124,7 +132,14 @@ def _updates(name: str, changes: Sequence[_Change], observed: Observed) -> Itera
 
 def start(name: str, observed: Observed) -> tuple[Action, ...]:
     """Run a pod that is defined, a completed one too."""
+    if observed.paused:
+        return (resume(name),)
     return () if observed.running else (Action(name, "start", STARTS_GUEST, "the pod is not running"),)
+
+
+def resume(name: str) -> Action:
+    """Let a pod go on that is held."""
+    return Action(name, "resume", RESUMES_GUEST, "the pod is paused")
 
 
 def stop(name: str, observed: Observed) -> tuple[Action, ...]:

@@ -36,3 +36,10 @@ class PodNotRunning(HyperError):
 
     def __init__(self, pod: str) -> None:
         super().__init__("is not running", where=f"pod {pod}", remedy=f"Start it: hyper start {pod}")
+
+
+class PodPaused(HyperError):
+    """The pod's guest is held, so it cannot answer."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("is paused", where=f"pod {name}", remedy=f"Let it go on: hyper unpause {name}")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from ansible_collections.hyper.pods.plugins.module_utils import _pod_status, _record
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecFailed, ExecResult
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound, PodNotRunning
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound, PodNotRunning, PodPaused
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 # How long a guest that is booting, or one whose ports are all in use, is waited for.
@@ -48,8 +50,10 @@ def run(
 ) -> ExecResult:
     """Run ``argv`` to its end; 127 and 126 for what is not there or cannot be executed, as a shell has it, with the reason on stderr.
 
-    timeout: seconds. Raises ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
+    timeout: seconds. Raises PodPaused, ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
     """
+    if is_paused(host.pod_run_dir(target.pod) / QMP_SOCKET):
+        raise PodPaused(target.pod)
     alive = _pod_status.alive(supervisor(host), target.pod)
     with Control.connect(host.pod_run_dir(target.pod), timeout=_CONNECT_TIMEOUT, alive=alive) as control:
         try:

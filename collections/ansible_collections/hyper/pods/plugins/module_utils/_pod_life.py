@@ -18,6 +18,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _network_host,
     _pod_files,
     _pod_guest,
+    _pod_operate,
     _pod_status,
     _pod_update,
     _record,
@@ -26,13 +27,16 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import signal_number
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_GUEST, Action
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, Unit
 
 # Beyond the containers' grace period: unmounting and powering off, under emulation too.
@@ -58,11 +62,15 @@ class PodLife:
         self._progress = progress
         self._grace_period = grace_period
         self._updates = updates or _pod_update.Policy()
+        # What wait_running waits for: pod → container → how often it had been restarted before.
+        self._restarted: dict[str, dict[str, int]] = {}
 
     def carry_out(self, actions: Sequence[Action], name: str, record: _record.Record | None, disks: Mapping[str, Path]) -> None:
         """Do what was planned, in its order. record: what the pod is to be; disks: image id → disk in the store, empty where images stay."""
         updates = [action for action in actions if action.action == "update"]
         pid = self._supervisor.pid(_pod_status.unit_name(name)) if updates else None
+        if any(action.action == "resume" for action in actions):
+            self._hold(name, "resume")
         if updates and record is not None and pid is not None and not any(action.effect == RESTARTS_GUEST for action in updates):
             self._update(name, record, updates, disks, pid)
             return
@@ -76,6 +84,16 @@ class PodLife:
                     self.start(name)
             elif action.action == "start":
                 self.start(name)
+            elif action.action == "pause":
+                self._hold(name, "pause")
+            elif action.action == "kill" and action.signal:
+                with self._progress.stage(name, "kill", f"sending {action.signal}"):
+                    alive = _pod_status.alive(self._supervisor, name)
+                    _pod_operate.kill(self._host, name, action.container or None, signal_number(action.signal), alive)
+            elif action.action == "kill":
+                self.stop(name, on_request=True, grace_period=0)
+            elif action.action == "restart" and action.container:
+                self._restart_container(name, action.container)
             elif action.action == "restart":
                 self.stop(name)
                 self.start(name)
@@ -171,7 +189,7 @@ class PodLife:
             self._supervisor.define(unit)
             self._supervisor.start(unit)
 
-    def stop(self, name: str, *, on_request: bool = False) -> None:
+    def stop(self, name: str, *, on_request: bool = False, grace_period: int | None = None) -> None:
         """End the guest in order, or by force when it does not end within its grace period."""
         host = self._host
         try:
@@ -179,18 +197,30 @@ class PodLife:
         except _record.BrokenRecord:
             # Its guest can be ended all the same, and with it the pod removed.
             record = None
-        grace = self._grace_period if self._grace_period is not None else (record.pod.grace_period if record else 0)
+        wanted = self._grace_period if grace_period is None else grace_period
+        grace = wanted if wanted is not None else (record.pod.grace_period if record else 0)
         with self._progress.stage(name, "stop", "stopping the containers"):
             if record is not None and on_request:
                 _record.write(host, name, replace(record, stopped=True))
+            if is_paused(host.pod_run_dir(name) / QMP_SOCKET):
+                _pod_operate.resume(host, name)
             try:
                 with Control.connect(host.pod_run_dir(name), timeout=_STOP_ANSWER_TIME, alive=_pod_status.alive(self._supervisor, name)) as control:
-                    control.stop(self._grace_period)
+                    control.stop(wanted)
                 patience = grace + _POWER_OFF_TIME
             except (GuestTimeout, AllPortsBusy, GuestUnreachable):
                 # A guest that does not answer will not power off either.
                 patience = 0.0
             self._supervisor.stop(_pod_status.unit_name(name), timeout=patience)
+
+    def _hold(self, name: str, action: str) -> None:
+        with self._progress.stage(name, action):
+            {"pause": _pod_operate.pause, "resume": _pod_operate.resume}[action](self._host, name)
+
+    def _restart_container(self, name: str, container: str) -> None:
+        with self._progress.stage(name, "restart", f"restarting {container}"):
+            former = _pod_operate.restart_container(self._host, name, container, self._grace_period, _pod_status.alive(self._supervisor, name))
+            self._restarted.setdefault(name, {})[container] = former
 
     def remove(self, name: str) -> None:
         """Leave nothing of a pod."""
@@ -210,9 +240,13 @@ class PodLife:
     def wait_running(self, name: str, timeout: float, *, ready: bool = False) -> None:
         """Wait until the containers run, or also are ready."""
         with self._progress.stage(name, "boot", "booting the guest"):
-            (_wait.until_ready if ready else _wait.until_running)(
-                self._host, name, timeout=timeout, alive=_pod_status.alive(self._supervisor, name), say=lambda text: self._progress.say(name, "boot", text)
-            )
+            alive, restarted = _pod_status.alive(self._supervisor, name), self._restarted.get(name)
+            if restarted or not ready:
+                _wait.until_running(
+                    self._host, name, timeout=timeout, alive=alive, say=lambda text: self._progress.say(name, "boot", text), restarted=restarted
+                )
+            if ready:
+                _wait.until_ready(self._host, name, timeout=timeout, alive=alive, say=lambda text: self._progress.say(name, "boot", text))
 
     def wait_completed(self, name: str, timeout: float) -> None:
         """Wait until the containers have ended and the guest is off."""

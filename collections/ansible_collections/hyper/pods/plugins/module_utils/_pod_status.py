@@ -12,10 +12,12 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _network_host, _plan_disk, _pod_files, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
+from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
 
@@ -32,7 +34,7 @@ def unit_name(pod: str) -> str:
 @dataclass(frozen=True)
 class Observation:
     """A pod at one moment. status is None where the pod has never run; ended_by: why its guest powered off, as its log has it;
-    addresses: the pod's own."""
+    addresses: the pod's own; paused: its guest is held, so that status is what its log says."""
 
     name: str
     record: _record.Record
@@ -41,6 +43,7 @@ class Observation:
     status: Status | None
     ended_by: str = ""
     addresses: tuple[str, ...] = ()
+    paused: bool = False
 
     @property
     def address(self) -> str:
@@ -63,7 +66,7 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
     completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
     rigid = running and not _plan_disk.changeable(_pod_files.plan_path(host, name))
-    return Observed(record.pod, record.images, residue, running, rigid, due, completed)
+    return Observed(record.pod, record.images, residue, running, rigid, due, completed, running and is_paused(host.pod_run_dir(name) / QMP_SOCKET))
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:
@@ -71,15 +74,15 @@ def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> 
     record = _record.require(host, name)
     pid = supervisor.pid(unit_name(name))
     accelerator = supervisor.accelerator(unit_name(name)) if pid else ""
-    ended_by = ""
+    ended_by, paused = "", pid is not None and ask and is_paused(host.pod_run_dir(name) / QMP_SOCKET)
     if pid is None:
         life = _log.last_life(host.pod_dir(name) / "log")
         status, ended_by = _remembered(life), life.cause if life is not None and life.ended else ""
-    elif ask:
+    elif ask and not paused:
         status = _ask(host, supervisor, name)
     else:
         status = _told(host, name)
-    return Observation(name, record, pid, accelerator, status, ended_by, _network_host.addresses(host, name))
+    return Observation(name, record, pid, accelerator, status, ended_by, _network_host.addresses(host, name), paused)
 
 
 def look_all(host: Host, supervisor: Supervisor, names: list[str], *, unasked: Collection[str] = ()) -> list[Observation]:
@@ -166,8 +169,10 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
 
 
 def phase(observation: Observation) -> str:
-    """Pending, Running, Succeeded, Failed as Kubernetes has them, and Stopped for a pod whose guest was ended on request."""
+    """Pending, Running, Succeeded, Failed as Kubernetes has them, Paused, and Stopped for a pod whose guest was ended on request."""
     status = observation.status
+    if observation.paused:
+        return "Paused"
     if observation.pid is None:
         # By hyper, or by the host's own hand: systemctl stop, a reboot.
         if observation.record.stopped or observation.ended_by in ("control", "power-button"):

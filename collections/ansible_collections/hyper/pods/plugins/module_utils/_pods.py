@@ -18,6 +18,8 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _manifest_claims,
     _manifest_objects,
     _plan,
+    _plan_operate,
+    _pod_exec,
     _pod_life,
     _pod_status,
     _pod_update,
@@ -30,6 +32,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore, StoredImage
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodPaused
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, supervisor
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
@@ -54,6 +57,7 @@ class Options:
     progress_deadline: seconds within which containers that begin in a running pod have to be ready, and stay so for
     min_ready seconds; rollback: else its former definition returns.
     grace_period: seconds, or None for each pod's own. refuse_conflict: a name that another definition holds is an error.
+    containers: only these, of what is restarted or killed; signal: such as SIGHUP, of what is killed.
     """
 
     check: bool = False
@@ -62,6 +66,8 @@ class Options:
     wait: str = "running"
     wait_timeout: float = 300.0
     grace_period: int | None = None
+    containers: tuple[str, ...] = ()
+    signal: str = _plan_operate.KILL
     authfile: Path | None = None
     tls_verify: bool = True
     progress_deadline: float = 120.0
@@ -94,7 +100,7 @@ class Outcome:
 
 
 def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> Outcome:
-    """Bring pods to a state: present, started, stopped, restarted or absent. pods: manifests, or names, as the module takes them."""
+    """Bring pods to a state: present, started, paused, stopped, killed, restarted or absent. pods: manifests, or names, as the module takes them."""
     names = [pod for pod in pods if isinstance(pod, str)]
     if state in ("present", "started") and not names:
         return converge(host, pods, options, start=state == "started")
@@ -151,7 +157,7 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
-    """Start, stop, restart or remove pods that are defined. state: started, stopped, restarted, absent. Raises PodNotFound and others."""
+    """Bring pods that are defined to a state: started, paused, stopped, killed, restarted, absent. Raises PodNotFound, PodNotRunning and others."""
     supervision = supervisor(host)
     unique = list(dict.fromkeys(names))
     for name in unique:
@@ -161,20 +167,26 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         "stopped": _plan.stop,
         "restarted": _plan.restart,
         "absent": _plan.remove,
+        "paused": _plan_operate.pause,
+        "killed": lambda name, observed: _plan_operate.kill(name, observed, options.containers, options.signal),
     }[state]
+    if state == "restarted" and options.containers:
+        decide = lambda name, observed: _plan_operate.restart_containers(name, observed, options.containers)  # noqa: E731
     with _locks(host, unique, options):
         observed = {name: _pod_status.observe(host, supervision, name, damaged=state == "absent") for name in unique}
         if state != "absent":
             for name in unique:
                 _record.require(host, name)
+        _require_running(host, unique, observed, state, options)
         plans = {name: decide(name, observed[name]) for name in unique}
         if state in ("started", "restarted"):
             pods = [pod for name in unique if (pod := observed[name].pod) is not None]
             _volume_changes(host, pods, {})
             _preflight_all(host, supervision, pods, observed)
         actions = tuple(action for plan in plans.values() for action in plan)
-        before = {name: _stated(observed[name], observed[name].running or observed[name].due) for name in unique}
-        after = {name: None if state == "absent" else _stated(observed[name], state != "stopped") for name in unique}
+        before = {name: _stated(observed[name], observed[name].running or observed[name].due, paused=observed[name].paused) for name in unique}
+        ends = state == "stopped" or (state == "killed" and not options.containers and options.signal == _plan_operate.KILL)
+        after = {name: None if state == "absent" else _stated(observed[name], not ends, paused=state == "paused") for name in unique}
         left = [] if state == "absent" else unique
         if options.check:
             return Outcome(actions, _infos(host, supervision, [name for name in unique if observed[name].pod is not None], options), before, after)
@@ -220,6 +232,18 @@ def _refuse_conflicts(wanted: Sequence[_manifest.Pod], observed: Mapping[str, _p
                 where=f"pod {pod.name}",
                 remedy=f"Replace it with --replace (conflict: converge), choose another --name, or remove it: hyper rm {pod.name}",
             )
+
+
+def _require_running(host: Host, names: Sequence[str], observed: Mapping[str, _plan.Observed], state: str, options: Options) -> None:
+    """Refuse what only a guest that runs, and is not held, can be asked for. Raises PodNotRunning, ContainerNotFound, PodPaused."""
+    heard = state == "killed" and (options.containers or options.signal != _plan_operate.KILL)
+    if not (heard or state == "paused" or (state == "restarted" and options.containers)):
+        return
+    for name in names:
+        for container in options.containers or (None,):
+            _pod_exec.find(host, name, container)
+        if heard and observed[name].paused:
+            raise PodPaused(name)
 
 
 def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manifest.Pod], observed: Mapping[str, _plan.Observed]) -> None:
@@ -354,9 +378,9 @@ def brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[s
     return made
 
 
-def _stated(observed: _plan.Observed, running: bool) -> dict[str, Any] | None:
+def _stated(observed: _plan.Observed, running: bool, *, paused: bool = False) -> dict[str, Any] | None:
     """A pod in brief for an operation that leaves its definition alone."""
-    return None if observed.pod is None else {"name": observed.pod.name, "running": running}
+    return None if observed.pod is None else {"name": observed.pod.name, "running": running, **({"paused": True} if paused else {})}
 
 
 def _infos(host: Host, supervision: Supervisor, names: Sequence[str], options: Options, begun: Collection[str] = ()) -> tuple[dict[str, Any], ...]:

@@ -94,3 +94,12 @@ class Qmp:
         line, _, self._rest = self._rest.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message
+
+
+def is_paused(path: Path, timeout: float = 10.0) -> bool:
+    """Whether the guest of the QEMU that serves ``path`` is held. A QEMU that does not answer, or is gone, holds nothing."""
+    try:
+        with Qmp.connect(path, timeout) as qmp:
+            return bool(qmp.execute("query-status")["status"] == "paused")
+    except (QmpUnreachable, QmpRefused):
+        return False

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _log
@@ -29,9 +29,14 @@ class WaitTimeout(HyperError):
     """The pod did not become what was waited for in time."""
 
 
-def until_running(host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Wait until every container has been started, or the pod has completed. Raises ContainerFailed, GuestFailed, WaitTimeout."""
-    _watch(host, name, lambda status: status.phase in ("Running", "Succeeded", "Failed"), "Running", timeout, alive, say)
+def until_running(
+    host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None], restarted: Mapping[str, int] | None = None
+) -> None:
+    """Wait until every container has been started, or the pod has completed. Raises ContainerFailed, GuestFailed, WaitTimeout.
+
+    restarted: containers that are being restarted, and how often they had been before.
+    """
+    _watch(host, name, lambda status: _is_started(status, restarted or {}), "Running", timeout, alive, say)
 
 
 def until_ready(host: Host, name: str, *, timeout: float, alive: Callable[[], bool], say: Callable[[str], None]) -> None:
@@ -92,6 +97,11 @@ def until_completed(host: Host, name: str, *, timeout: float, alive: Callable[[]
         time.sleep(0.02)
 
 
+def _is_started(status: Status, restarted: Mapping[str, int]) -> bool:
+    anew = all(item.restart_count > restarted[item.name] and item.state != "waiting" for item in status.containers if item.name in restarted)
+    return status.phase in ("Succeeded", "Failed") or (status.phase == "Running" and anew)
+
+
 def _is_ready(status: Status) -> bool:
     """Everything that stays is ready, and what has ended has succeeded."""
     return status.phase in ("Succeeded", "Failed") or (
@@ -131,7 +141,7 @@ def _watch(
             else f"; container {culprit.name} is {culprit.state}" + "".join(f", {word}" for word in (culprit.reason, culprit.message) if word)
         )
         raise WaitTimeout(
-            f"was not {what} within {timeout:g} s{about}" + _last_words(host, name, culprit.name if culprit else None),
+            f"was not {what} within {timeout:.0f} s{about}" + _last_words(host, name, culprit.name if culprit else None),
             where=f"pod {name}",
             remedy=f"Look at it: hyper logs {name}",
         ) from None

@@ -41,12 +41,24 @@ options:
         as that takes - see RV(actions) for what each part of a change does.
       - V(started) also starts the guest and waits as O(wait) says. A pod that has completed is not run again, unless its definition changed or it is named
         instead of defined.
+      - V(paused) holds the guest of a pod that runs, with its memory; V(started) lets it go on where it was.
       - V(stopped) ends the containers and the guest and keeps what they wrote.
-      - V(restarted) ends the guest, if it runs, and starts it.
+      - V(killed) sends O(signal) to the main processes of the containers. A pod that is killed as a whole by V(SIGKILL) is stopped at once, and stays so;
+        otherwise it is the restart policy's matter what follows.
+      - V(restarted) ends the guest, if it runs, and starts it. With O(containers) only these are ended and started, and the others go on.
       - V(absent) leaves nothing of the pod.
     type: str
-    choices: [present, started, stopped, restarted, absent]
+    choices: [present, started, paused, stopped, killed, restarted, absent]
     default: started
+  containers:
+    description: For O(state=restarted) and O(state=killed), only these containers of the pods. Their policy does not matter for a restart.
+    type: list
+    elements: str
+    default: []
+  signal:
+    description: What O(state=killed) sends, by name or number.
+    type: str
+    default: SIGKILL
   pull:
     description:
       - When images are pulled. V(missing) when the host does not have them, V(always) to see whether a tag has moved, V(never).
@@ -145,6 +157,19 @@ EXAMPLES = r"""
     pods: [shop, mail]
     state: stopped
 
+- name: Restart one container; its neighbours go on
+  hyper.pods.pod:
+    pods: [shop]
+    state: restarted
+    containers: [web]
+
+- name: Have a server read its configuration again
+  hyper.pods.pod:
+    pods: [shop]
+    state: killed
+    signal: HUP
+    containers: [web]
+
 - name: Remove a pod and all that it wrote
   hyper.pods.pod:
     pods: [shop]
@@ -194,7 +219,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest_network, _manifest_objects, _module, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_network, _manifest_objects, _module, _plan_operate, _pods
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
@@ -214,6 +239,8 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         progress_deadline=params["progress_deadline"],
         min_ready=params["min_ready_seconds"],
         rollback=params["rollback"],
+        containers=tuple(dict.fromkeys(params["containers"])),
+        signal=_plan_operate.signal_name(params["signal"]),
         authfile=Path(params["authfile"]) if params["authfile"] else None,
         tls_verify=params["tls_verify"],
         progress=Progress(Path(params["progress"]) if params["progress"] else None),
@@ -235,7 +262,9 @@ def main() -> None:
         argument_spec={
             **_module.HOST_ARGUMENTS,
             "pods": {"type": "list", "elements": "raw", "required": True},
-            "state": {"type": "str", "choices": ["present", "started", "stopped", "restarted", "absent"], "default": "started"},
+            "state": {"type": "str", "choices": ["present", "started", "paused", "stopped", "killed", "restarted", "absent"], "default": "started"},
+            "containers": {"type": "list", "elements": "str", "default": []},
+            "signal": {"type": "str", "default": "SIGKILL"},
             "pull": {"type": "str", "choices": ["missing", "always", "never"]},
             "networks": {"type": "list", "elements": "raw"},
             "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},

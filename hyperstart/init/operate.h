@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/* What an operator asks of the containers: a signal, a restart, what they use. */
+#ifndef OPERATE_H
+#define OPERATE_H
+
+#include "frame.h"
+#include "port.h"
+
+/* A frame of the client: KILL, RESTART, SAMPLE. */
+void operate_kill(struct port *port, struct frame *frame);
+void operate_restart(struct port *port, struct frame *frame);
+void operate_sample(struct port *port, struct frame *frame);
+
+#endif

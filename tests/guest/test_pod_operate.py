@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator does to pods that are there: paused and unpaused, killed, restarted, waited for; in check mode and for real, first and again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.guest.test_cli import Hyper
+from tests.support.guests import wait_for
+from tests.support.pods import PodHost, manifest, sh
+
+pytestmark = pytest.mark.guest
+
+OBEDIENT = "trap 'echo hup' HUP; trap 'exit 0' TERM; echo up; while :; do sleep 1000 & wait $!; done"
+
+
+def brief(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(action["action"], action["effect"]) for action in result["actions"]]
+
+
+def container(pods: PodHost, pod: str, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = pods.info(pod)["containers"][number]
+    return found
+
+
+@pytest.fixture(scope="module")
+def shop(pods: PodHost) -> Iterator[str]:
+    """A pod of three containers that several tests use, running when each begins."""
+    web = {"name": "web", "command": sh(OBEDIENT)}
+    db = {"name": "db", "command": sh(OBEDIENT)}
+    job = {"name": "job", "command": sh("exit 3")}
+    pods.pod(manifest("op-shop", web, db, job))
+    yield "op-shop"
+    pods.pod("op-shop", state="absent", grace_period=0)
+
+
+@pytest.fixture(scope="module")
+def hyper(pods: PodHost) -> Hyper:
+    return Hyper(pods)
+
+
+def test_twelve_steps_of_a_pause(pods: PodHost, shop: str) -> None:
+    """Held (create), let go on (modify), ended while held (delete): each checked twice, done, and done again."""
+    pause, resume, stop = [("pause", "pauses the guest")], [("resume", "resumes the guest")], [("stop", "stops the guest")]
+    pid = pods.pid(shop)
+
+    def steps(state: str, expected: list[tuple[str, str]], phase: str) -> None:
+        former = pods.info(shop)["phase"]
+        checks = [pods.pod(shop, state=state, check=True) for _ in range(2)]
+        assert [brief(check) for check in checks] == [expected, expected]
+        assert pods.info(shop)["phase"] == former
+        done = pods.pod(shop, state=state)
+        assert (done["changed"], brief(done), done["diff"]) == (True, expected, checks[0]["diff"])
+        assert done["pods"][0]["phase"] == pods.info(shop)["phase"] == phase
+        for check in (True, False):
+            assert pods.pod(shop, state=state, check=check)["changed"] is False
+
+    steps("paused", pause, "Paused")
+    began = time.monotonic()
+    assert pods.module("pod_exec", pod=shop, argv=["true"], fails=True)["error"] == "PodPaused"
+    assert pods.pod(shop, state="killed", signal="HUP", fails=True)["error"] == "PodPaused"
+    assert time.monotonic() - began < 10
+    assert container(pods, shop, 0)["state"] == "running"
+    steps("started", resume, "Running")
+    assert pods.pid(shop) == pid
+    assert pods.shell(shop, "web", "echo alive") == "alive"
+    pods.pod(shop, state="paused")
+    steps("stopped", stop, "Stopped")
+    assert pods.pod(shop, state="paused", fails=True)["error"] == "PodNotRunning"
+    assert brief(pods.pod(shop, state="started")) == [("start", "starts the guest")]
+
+
+def test_a_signal_and_what_follows(pods: PodHost, shop: str) -> None:
+    for check in (True, False):
+        result = pods.pod(shop, state="killed", signal="hup", containers=["web"], check=check)
+        assert result["actions"] == [
+            {
+                "pod": shop,
+                "action": "kill",
+                "effect": "signals container web",
+                "reason": "SIGHUP was asked for",
+                "container": "web",
+                "signal": "SIGHUP",
+            }
+        ]
+    wait_for(lambda: "stdout F web hup" in pods.log(shop), "the signal")
+    assert pods.log(shop).count("web signalled signal=1") == 1
+    assert "db hup" not in pods.log(shop)
+    assert pods.pod(shop, state="killed", containers=["nosuch"], fails=True)["error"] == "ContainerNotFound"
+    assert pods.pod(shop, state="killed", containers=["job"], fails=True)["error"] == "RequestRefused"
+    assert pods.pod(shop, state="killed", signal="NOSUCH", fails=True)["error"] == "BadSignal"
+
+
+def test_one_container_is_restarted_and_its_neighbours_go_on(pods: PodHost, shop: str) -> None:
+    before, pid = [container(pods, shop, number) for number in range(3)], pods.pid(shop)
+    expected = [("restart", "restarts container web"), ("restart", "restarts container job")]
+    assert brief(pods.pod(shop, state="restarted", containers=["web", "job"], check=True)) == expected
+    assert brief(pods.pod(shop, state="restarted", containers=["web", "job"])) == expected
+    web, db, job = (container(pods, shop, number) for number in range(3))
+    assert (web["state"], web["restartCount"]) == ("running", before[0]["restartCount"] + 1)
+    assert (job["state"], job["exitCode"], job["restartCount"]) == ("terminated", 3, 1)
+    assert (db, pods.pid(shop)) == (before[1], pid)
+
+
+def test_the_command_line(pods: PodHost, shop: str, hyper: Hyper) -> None:
+    assert hyper("pause", shop).stdout == f"{shop}: paused\n"
+    assert hyper("list").stdout.split("\n")[1].split()[1] == "Paused"
+    assert "hyper unpause" in hyper("exec", shop, "--", "true", code=1).stderr
+    assert hyper("unpause", shop).stdout == f"{shop}: unpaused\n"
+    assert hyper("restart", shop, "-c", "web").stdout == f"{shop}/web: restarted\n"
+    assert hyper("kill", "-s", "TERM", "-c", "db", shop).stdout == f"{shop}/db: killed by SIGTERM\n"
+    wait_for(lambda: container(pods, shop, 1)["state"] == "terminated", "its end")
+    assert hyper("wait", "--for", "running", "--timeout", "60", shop).stdout == f"{shop}: Running\n"
+    assert "was not completed within 1 s" in hyper("wait", "--timeout", "1", shop, code=1).stderr
+    # What is killed as a whole is stopped, whatever its policy, and then has completed.
+    assert hyper("kill", shop).stdout == f"{shop}: killed\n"
+    assert pods.info(shop)["phase"] == "Stopped"
+    assert hyper("wait", shop, code=137).stdout == f"{shop}: Stopped\n"
+
+
+def test_created_started_ready_completed(pods: PodHost, hyper: Hyper) -> None:
+    definition = manifest(
+        "op-job",
+        {
+            "name": "a",
+            "command": sh("sleep 2; touch /tmp/ready; sleep 4; exit 5"),
+            "readinessProbe": {"exec": {"command": ["test", "-e", "/tmp/ready"]}, "periodSeconds": 1},
+        },
+    )
+    try:
+        assert pods.pod(definition, state="present")["changed"] is True
+        assert pods.info("op-job")["phase"] == "Pending"
+        assert pods.module("pod_wait", names=["op-job"], fails=True)["error"] == "PodNotRunning"
+        started = pods.pod(definition, wait="ready")
+        assert started["pods"][0]["status"]["containerStatuses"][0]["ready"] is True
+        assert pods.module("pod_wait", names=["op-job"], until="ready")["rc"] == 0
+        done = pods.module("pod_wait", names=["op-job"], timeout=60)
+        assert (done["changed"], done["rc"], done["pods"][0]["phase"]) == (False, 5, "Failed")
+        assert hyper("wait", "op-job", code=5).stdout == "op-job: Failed\n"
+        assert hyper("create", "--check", "--name", "op-new", "tools").stdout.startswith("op-new: would create")
+        assert hyper("create", "--name", "op-new", "tools").stdout.startswith("Pod op-new: Pending")
+    finally:
+        pods.pod("op-job", "op-new", state="absent", grace_period=0)
