@@ -64,7 +64,8 @@ static int check_file(void *target, struct error *error) {
 }
 
 static int check_volume(void *target, struct error *error) {
-    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", [VOLUME_DISK] = "disk", [VOLUME_BLOCK] = "block", NULL};
+    static const char *const kinds[] = {
+        [VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", [VOLUME_DISK] = "disk", [VOLUME_BLOCK] = "block", [VOLUME_IMAGE] = "image", NULL};
     struct volume_plan *volume = target;
     if (!is_name(volume->name, MAX_VOLUME_NAME))
         return fail(error, "volume: \"%.80s\" is not a name", volume->name);
@@ -76,7 +77,7 @@ static int check_volume(void *target, struct error *error) {
         return fail(error, "volume %s: the group is out of range", volume->name);
     if (volume->files.count && volume->kind != VOLUME_TMPFS)
         return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
-    bool has_disk = volume->kind == VOLUME_DISK || volume->kind == VOLUME_BLOCK;
+    bool has_disk = volume->kind != VOLUME_SCRATCH && volume->kind != VOLUME_TMPFS;
     if (has_disk ? !volume->serial || !is_name(volume->serial, MAX_SERIAL) : volume->serial != NULL)
         return fail(error, "volume %s: a disk has a serial, and nothing else has", volume->name);
     return 0;

@@ -17,6 +17,7 @@
 #define X_MOUNT_ATTR_RDONLY 0x01u
 #define X_MOUNT_ATTR_NOSUID 0x02u
 #define X_MOUNT_ATTR_NODEV 0x04u
+#define X_MOUNT_ATTR_NOEXEC 0x08u
 #define X_CLOSE_RANGE_CLOEXEC 4u
 
 struct mount_attributes {

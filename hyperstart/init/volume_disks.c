@@ -24,7 +24,7 @@ bool volume_has_disk(const struct volume_plan *volume) { return volume->kind == 
 
 const char *volume_disk_missing(const struct launch_plan *plan) {
     for (size_t index = 0; index < plan->volumes.count; index++)
-        if (volume_has_disk(&plan->volumes.items[index]) && !disk_path(plan->volumes.items[index].serial))
+        if (plan->volumes.items[index].serial && !disk_path(plan->volumes.items[index].serial))
             return plan->volumes.items[index].serial;
     return NULL;
 }

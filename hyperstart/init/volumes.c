@@ -2,8 +2,10 @@
 #include "volumes.h"
 
 #include "copy.h"
+#include "devices.h"
 #include "files.h"
 #include "machine.h"
+#include "rootfs.h"
 #include "syscalls.h"
 #include "volume_disks.h"
 #include "volume_files.h"
@@ -26,18 +28,32 @@ static const char *parent_path(const struct volume_plan *volume) {
         return state_path("tmpfs/%s", volume->name);
     case VOLUME_DISK:
         return state_path("disks/%s", volume->name);
+    case VOLUME_IMAGE:
+        return state_path("images");
     default:
         return state_path("scratch/volumes");
     }
 }
 
-static const char *entry_name(const struct volume_plan *volume) { return volume->kind == VOLUME_SCRATCH ? volume->name : "volume"; }
+static const char *entry_name(const struct volume_plan *volume) {
+    if (volume->kind == VOLUME_IMAGE)
+        return volume->serial;
+    return volume->kind == VOLUME_SCRATCH ? volume->name : "volume";
+}
+
+/* The image may be a container's as well: then it is mounted already. */
+static int image_volume_prepare(const struct volume_plan *volume, struct error *error) {
+    const char *disk = disk_path(volume->serial);
+    return disk ? rootfs_mount_image(volume->serial, disk, error) : fail(error, "volume %s: there is no disk %s", volume->name, volume->serial);
+}
 
 int volume_prepare(const struct volume_plan *volume, struct error *error) {
     if (volume_has_disk(volume) && volume_disk_prepare(volume, error) < 0)
         return -1;
     if (volume->kind == VOLUME_BLOCK)
         return 0;
+    if (volume->kind == VOLUME_IMAGE)
+        return image_volume_prepare(volume, error);
     const char *parent = parent_path(volume);
     char options[64] = "mode=755";
     if (directories_make(parent, 0755) < 0)
@@ -136,6 +152,9 @@ int volume_mount(const struct mount_plan *mount, int root, struct error *error) 
     CLOSING target = path_open(root, mount->target, S_ISDIR(status.st_mode) ? MAKE_DIRECTORY : MAKE_FILE);
     CLOSING tree = target < 0 ? -1 : sys_open_tree(part, "", X_OPEN_TREE_CLONE | O_CLOEXEC | X_AT_EMPTY_PATH);
     struct mount_attributes attributes = {.set = X_MOUNT_ATTR_NODEV | (mount->readonly ? X_MOUNT_ATTR_RDONLY : 0)};
+    /* As Kubernetes has it: an image's files are there to be read. */
+    if (volume->kind == VOLUME_IMAGE)
+        attributes.set |= X_MOUNT_ATTR_NOEXEC;
     if (tree < 0 || sys_mount_setattr(tree, 0, &attributes) < 0 || sys_move_mount(tree, target) < 0)
         return fail_errno(error, "mounting volume %s at %s", volume->name, mount->target);
     return 0;

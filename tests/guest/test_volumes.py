@@ -36,9 +36,14 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
             "name": "two",
             "securityContext": {"runAsUser": 1000},
             "env": [{"name": "PART", "value": "below"}],
-            "volumeMounts": [{**mounts[0], "subPathExpr": "$(PART)"}, {"name": "small", "mountPath": "/small"}],
+            "volumeMounts": [{**mounts[0], "subPathExpr": "$(PART)"}, {"name": "small", "mountPath": "/small"}, {"name": "seed", "mountPath": "/seed"}],
         },
-        volumes=[used("kept", "kept-data"), used("raw", "raw-data"), {"name": "small", "emptyDir": {"sizeLimit": "16Mi"}}],
+        volumes=[
+            used("kept", "kept-data"),
+            used("raw", "raw-data"),
+            {"name": "small", "emptyDir": {"sizeLimit": "16Mi"}},
+            {"name": "seed", "image": {"reference": "server"}},
+        ],
     )
     refused = pods.pod(first, fails=True)
     assert "there is no volume 'kept-data' on this host" in refused["msg"]
@@ -64,6 +69,8 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
         full = pods.exec("keeper", "two", "sh", "-c", "dd if=/dev/zero of=/small/file bs=1M count=17")
         assert (full.code, b"No space left" in full.stderr) == (1, True)
         assert pods.exec("keeper", "one", "rm", "/dev/hyper/raw").code != 0
+        seen = pods.shell("keeper", "two", "cat /seed/data/seed; /seed/bin/true 2>/dev/null || echo not run; touch /seed/x 2>/dev/null || echo fixed")
+        assert seen.split("\n") == ["from the image", "not run", "fixed"]
         before = int(pods.shell("keeper", "one", "df -k /kept | tail -1").split()[1])
 
         second = manifest(

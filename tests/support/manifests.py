@@ -71,6 +71,7 @@ FULL: dict[str, Any] = {
             {"name": "self", "downwardAPI": {"defaultMode": 0o444, "items": [{"path": "labels", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.labels"}}]}},
             {"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
             {"name": "raw", "persistentVolumeClaim": {"claimName": "raw"}},
+            {"name": "seed", "image": {"reference": "tools", "pullPolicy": "Never"}},
             {"name": "mixed", "projected": {"defaultMode": 0o400, "sources": [{"secret": {"name": "keys", "optional": True}}]}},
         ],
         "containers": [
@@ -170,6 +171,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "spec.volumes[].secret": {"secretName": "a"},
     "spec.volumes[].downwardAPI.items[]": {"path": "a"},
     "spec.volumes[].persistentVolumeClaim": {"claimName": "a"},
+    "spec.volumes[].image": {"reference": "tools"},
     "spec.containers[].volumeDevices[]": {"name": "data", "devicePath": "/dev/xvda"},
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _pod_guest
+from ansible_collections.hyper.pods.plugins.module_utils import _plan, _pod_guest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import CLAIM_FORMS, Field
@@ -184,6 +184,24 @@ def test_sub_paths_of_variables() -> None:
     mounts = [{"name": "v", "mountPath": "/a", "subPathExpr": "$(LOG)/$$(x)", "mountPropagation": "None", "recursiveReadOnly": "Enabled", "readOnly": True}]
     [container] = pod_of([{"name": "v", "emptyDir": {}}], {"env": env, "volumeMounts": mounts}).containers
     assert container.mounts[0].sub_path == "log-web/$(x)"
+
+
+def test_the_files_of_an_image() -> None:
+    volumes = [{"name": "seed", "image": {"reference": "tools", "pullPolicy": "Always"}}]
+    pod = pod_of(volumes, {"volumeMounts": [{"name": "seed", "mountPath": "/seed"}]})
+    assert pod.image_uses == (("c0", "x", None), ("volume/seed", "tools", "Always"))
+    images = {"c0": "sha256:1", "volume/seed": f"sha256:{'ab' * 32}"}
+    plan = _pod_guest.launch_plan(pod, images, {"sha256:1": ImageConfig((), ("run",), (), "", "", "", (), (), {}, "amd64")})
+    assert plan.volumes == (Volume("seed", "image", serial="ab" * 10),)
+    assert plan.containers[0].mounts[0].readonly
+    assert document(pod)["volumes"] == ["seed: image tools"]
+    # A moved tag is another image; when it is pulled is nothing of the pod.
+    moved = {**images, "volume/seed": "sha256:cd"}
+    other = pod_of([{"name": "seed", "image": {"reference": "tools"}}], {"volumeMounts": [{"name": "seed", "mountPath": "/seed"}]})
+    observed = _plan.Observed(pod, images, running=True)
+    assert _plan.converge(_plan.Wanted(other, images), observed, start=True) == ()
+    [action] = _plan.converge(_plan.Wanted(pod, moved), observed, start=True)
+    assert (action.effect, action.reason) == ("restarts the guest", "volume seed: tools is another image now (abababababab → cd)")
 
 
 def test_a_limited_volume_on_disk_has_a_disk_of_its_own() -> None:

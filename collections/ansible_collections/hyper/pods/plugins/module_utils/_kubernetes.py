@@ -343,6 +343,7 @@ VOLUME: Mapping[str, Field] = {
     "projected": _honoured("several of these in one volume"),
     "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
     "persistentVolumeClaim": _honoured("a volume of the host, which outlives the pod"),
+    "image": _honoured("the files of an image, read-only; nothing of them is run"),
     **{
         name: _refused(_NO_STORAGE)
         for name in (
@@ -371,7 +372,6 @@ VOLUME: Mapping[str, Field] = {
     },
     "gitRepo": _refused("clone in a container instead"),
     "hostPath": _refused("a guest does not see the host's files"),
-    "image": _refused("only containers have images"),
 }
 
 _MODE = "permission bits, 0644 unless given; with `fsGroup` the group may read"
@@ -416,6 +416,11 @@ EMPTY_DIR: Mapping[str, Field] = {
 VOLUME_DEVICE: Mapping[str, Field] = {
     "name": _honoured("a volume of the pod, of a claim"),
     "devicePath": _honoured("an absolute path; the device is also `/dev/hyper/NAME`"),
+}
+
+IMAGE_SOURCE: Mapping[str, Field] = {
+    "reference": _honoured("as a container's `image`"),
+    "pullPolicy": _honoured("as a container's `imagePullPolicy`"),
 }
 
 CLAIM_SOURCE: Mapping[str, Field] = {
@@ -528,6 +533,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.volumes[].projected", "ProjectedVolumeSource", PROJECTED),
     ("spec.volumes[].projected.sources[]", "VolumeProjection", PROJECTION),
     ("spec.volumes[].persistentVolumeClaim", "PersistentVolumeClaimVolumeSource", CLAIM_SOURCE),
+    ("spec.volumes[].image", "ImageVolumeSource", IMAGE_SOURCE),
 )
 
 # The same of a document that stands beside Pods.

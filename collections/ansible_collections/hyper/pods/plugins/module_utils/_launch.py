@@ -49,13 +49,13 @@ class File:
 @dataclass(frozen=True)
 class Volume:
     """What containers share. scratch: a directory on the scratch disk; tmpfs: in memory, size in bytes (None: half of it); disk: the
-    filesystem of a disk of its own, known by its serial; block: such a disk without one.
+    filesystem of a disk of its own, known by its serial; block: such a disk without one; image: the files of the image with that serial.
 
     group: its owner, which new files inherit. regroup: so do all files of a disk, at each start.
     """
 
     name: str
-    kind: Literal["scratch", "tmpfs", "disk", "block"]
+    kind: Literal["scratch", "tmpfs", "disk", "block", "image"]
     size: int | None = None
     group: int | None = None
     files: tuple[File, ...] = ()

@@ -27,7 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, ImageVolume, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
@@ -72,6 +72,12 @@ class Pod:
         """Where each of all_containers stands in the manifest."""
         lists = (("initContainers", self.init_containers), ("containers", self.containers))
         return tuple(f"spec.{name}[{index}]" for name, items in lists for index in range(len(items)))
+
+    @property
+    def image_uses(self) -> tuple[tuple[str, str, str | None], ...]:
+        """Every image that it needs: a container's name, or an image volume's key, the reference, and the pull policy that is said."""
+        containers = tuple((container.name, container.image, container.image_pull_policy) for container in self.all_containers)
+        return containers + tuple((volume.key, volume.image, volume.pull_policy) for volume in self.volumes if isinstance(volume, ImageVolume))
 
     @property
     def claims(self) -> tuple[ClaimVolume, ...]:
@@ -254,6 +260,8 @@ def _volume_document(volume: PodVolume) -> str:
     if isinstance(volume, EmptyDir):
         limit = "" if volume.size is None else f", at most {_quantity.human(volume.size)}"
         return f"{volume.name}: {'memory' if volume.memory else 'disk'}{limit}"
+    if isinstance(volume, ImageVolume):
+        return f"{volume.name}: image {volume.image}"
     if isinstance(volume, ClaimVolume):
         return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
     return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"

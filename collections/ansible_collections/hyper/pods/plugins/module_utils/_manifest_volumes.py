@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Union
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims, _quantity
@@ -43,7 +43,21 @@ class ClaimVolume:
     block: bool = False
 
 
-PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume]
+@dataclass(frozen=True)
+class ImageVolume:
+    """The files of an image, read-only. pull_policy: as a container's imagePullPolicy; alone it changes nothing of the pod."""
+
+    name: str
+    image: str
+    pull_policy: str | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """What its image is known by beside those of the containers, whose names have no slash."""
+        return f"volume/{self.name}"
+
+
+PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume, ImageVolume]
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ def volume(node: Node, sources: Sources) -> PodVolume:
     """One entry of volumes."""
     name = node.required_label("name")
     files = file_volume(name, node, sources)
-    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim}
+    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim, "image": _image}
     found = [(kind, inner) for kind in readers if (inner := node.node(kind)) is not None]
     node.done(_kubernetes.VOLUME)
     if len(found) + (files is not None) > 1:
@@ -86,6 +100,12 @@ def _claim(name: str, source: Node) -> ClaimVolume:
     if not _manifest_claims.is_name(made.claim):
         raise source.fail("claimName", f"{made.claim!r} is not the name of a PersistentVolumeClaim")
     source.done(_kubernetes.CLAIM_SOURCE)
+    return made
+
+
+def _image(name: str, source: Node) -> ImageVolume:
+    made = ImageVolume(name, source.required_string("reference"), source.choice("pullPolicy", ("Always", "IfNotPresent", "Never"), "") or None)
+    source.done(_kubernetes.IMAGE_SOURCE)
     return made
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, ImageVolume
 
 LIVE = "live"
 RESTARTS_CONTAINER = "restarts container {}"
@@ -174,6 +174,7 @@ def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
         former, latter = getattr(before, item.name), getattr(after, item.name)
         if item.name == "volumes":
             yield from _volume_changes(former, latter)
+            yield from _volume_image_changes(wanted, observed)
         elif former != latter:
             yield _Change(f"{_camel(item.name)} changed", LIVE if item.name in _LIVE_FIELDS else RESTARTS_GUEST)
     former_containers = {container.name: container for container in before.all_containers}
@@ -213,6 +214,15 @@ def _image_changes(wanted: Wanted, observed: Observed, before: Container, after:
     if known is not None and image != known and before.image == after.image:
         reason = f"container {after.name}: {after.image} is another image now ({_short(image)} → {_short(known)})"
         yield _Change(reason, RESTARTS_GUEST if after.init else RESTARTS_CONTAINER.format(after.name), after.name)
+
+
+def _volume_image_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
+    former = () if observed.pod is None else observed.pod.volumes
+    for volume in wanted.pod.volumes:
+        if isinstance(volume, ImageVolume) and volume in former:
+            image, known = (observed.images or {}).get(volume.key), wanted.images.get(volume.key)
+            if known is not None and image != known:
+                yield _Change(f"volume {volume.name}: {volume.image} is another image now ({_short(image)} → {_short(known)})", RESTARTS_GUEST)
 
 
 def _volume_changes(before: tuple[Any, ...], after: tuple[Any, ...]) -> Iterator[_Change]:

@@ -26,7 +26,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import PO
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, ImageVolume, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
@@ -109,8 +109,8 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
     """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given."""
     links = links or _user_links(pod)
     address = links[0].bare[0]
-    volumes = [_volume(volume, pod.security.fs_group, address, regroup=pod.security.regroup) for volume in pod.volumes]
-    fixed = {volume.name for volume in pod.volumes if isinstance(volume, FileVolume) or (isinstance(volume, ClaimVolume) and volume.read_only)}
+    volumes = [_volume(volume, images, pod.security.fs_group, address, regroup=pod.security.regroup) for volume in pod.volumes]
+    fixed = {volume.name for volume in pod.volumes if isinstance(volume, (FileVolume, ImageVolume)) or (isinstance(volume, ClaimVolume) and volume.read_only)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
@@ -182,7 +182,9 @@ def _user_links(pod: _manifest.Pod) -> tuple[Link, ...]:
     return _network.links(pod.name, (Nic(),), {}, {})
 
 
-def _volume(volume: PodVolume, group: int | None, address: str, *, regroup: bool) -> _launch.Volume:
+def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, address: str, *, regroup: bool) -> _launch.Volume:
+    if isinstance(volume, ImageVolume):
+        return _launch.Volume(volume.name, "image", serial=serial(images[volume.key]))
     if isinstance(volume, ClaimVolume):
         # What nobody may write is not given to others either.
         regroup = regroup and group is not None and not volume.read_only

@@ -318,10 +318,10 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
     """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
     policies: dict[str, tuple[str, str]] = {}
     for pod in wanted:
-        for container in pod.all_containers:
-            policy = options.pull or _POLICIES.get(container.image_pull_policy or "", "missing")
-            if policies.get(container.image, ("", ""))[1] != "always":
-                policies[container.image] = (pod.name, policy)
+        for _, reference, said in pod.image_uses:
+            policy = options.pull or _POLICIES.get(said or "", "missing")
+            if policies.get(reference, ("", ""))[1] != "always":
+                policies[reference] = (pod.name, policy)
 
     def find(reference: str) -> Found:
         pod, policy = policies[reference]
@@ -347,13 +347,13 @@ def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options
 
 
 def _pulls(pod: _manifest.Pod, images: Mapping[str, Found]) -> Iterator[_plan.Action]:
-    for reference in dict.fromkeys(container.image for container in pod.all_containers):
+    for reference in dict.fromkeys(reference for _, reference, _ in pod.image_uses):
         if images[reference].pulled:
             yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
 
 
 def _ids(pod: _manifest.Pod, images: Mapping[str, Found]) -> dict[str, str]:
-    return {container.name: image_id for container in pod.all_containers if (image_id := images[container.image].id) is not None}
+    return {key: image_id for key, reference, _ in pod.image_uses if (image_id := images[reference].id) is not None}
 
 
 def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:
@@ -375,6 +375,8 @@ def brief(pod: _manifest.Pod | None, images: Mapping[str, str] | None) -> dict[s
     made = _manifest.document(pod)
     for container in [*made.get("initContainers", ()), *made["containers"]]:
         container["imageID"] = (images or {}).get(container["name"], "")
+    if of_volumes := {key.partition("/")[2]: image for key, image in (images or {}).items() if "/" in key}:
+        made["volumeImages"] = of_volumes
     return made
 
 

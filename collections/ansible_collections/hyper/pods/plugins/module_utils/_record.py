@@ -24,7 +24,8 @@ NAME = "pod.json"
 class Record:
     """What the host remembers of a pod.
 
-    definition: the manifest as the user gave it. objects: the documents of ConfigMaps and Secrets that it uses. images: container name → image id.
+    definition: the manifest as the user gave it. objects: the documents of ConfigMaps and Secrets that it uses. images: container name,
+    or an image volume's key, → image id.
     configs: image id → the image's configuration, so that the pod can be started when its images have left the store. created_at: seconds since the epoch.
     revision: counts the definitions that the pod has had; changed_at: when it got this one.
     stopped: the user asked for the guest's end, so its phase is Stopped.
