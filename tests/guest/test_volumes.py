@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _volumes
 
 from tests.support.pods import PodHost, manifest
 
@@ -96,3 +97,19 @@ def test_volumes_outlive_their_pods(pods: PodHost) -> None:
         assert pods.exec("heir", "two", "sh", "-c", "echo x > /dev/xvda").code != 0
     finally:
         pods.pod("keeper", "heir", state="absent", grace_period=0)
+
+
+def test_a_volume_that_cannot_be_mounted(pods: PodHost) -> None:
+    """Its pod is not said to run, whoever is asked."""
+    pod = manifest("unmade", {"name": "one", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}, volumes=[used("v", "spoiled")])
+    pods.module("volume", name=["spoiled"], size="16Mi")
+    with _volumes.disk(pods.host, "spoiled").open("r+b") as disk:
+        disk.write(bytes(1 << 20))
+    try:
+        for wait in ("running", "completed"):
+            said = pods.pod(pod, wait=wait, fails=True)
+            assert said["error"] == "GuestFailed"
+            assert "volume v: mounting its disk: Invalid argument" in said["msg"]
+    finally:
+        pods.pod("unmade", state="absent", grace_period=0)
+        pods.module("volume", name=["spoiled"], state="absent")

@@ -132,6 +132,8 @@ def _watch(
                     say(text)
                     seen = text
                 if reached(status):
+                    if status.phase == "Failed":
+                        _refuse_broken(name, _log.last_life(host.pod_dir(name) / "log"))
                     return
     except GuestTimeout:
         culprit = next((container for container in status.containers if not container.ready and container.state != "terminated"), None)
@@ -156,8 +158,17 @@ def _judge_end(host: Host, name: str) -> None:
         raise GuestFailed("the guest ended before hyperstart came up" + _console(host.pod_dir(name)), where=f"pod {name}")
     status = life.status()
     _refuse_start_errors(host, name, status)
+    _refuse_broken(name, life)
     if not life.ended:
         raise GuestFailed((status.message or "the guest ended without an orderly power-off") + _last_words(host, name), where=f"pod {name}")
+
+
+def _refuse_broken(name: str, life: _log.Life | None) -> None:
+    """A pod that could not be made at all, such as one whose volume cannot be mounted, did not fail by its containers."""
+    if life is not None and life.failure:
+        raise GuestFailed(
+            f"could not be made in its guest: {life.failure}", where=f"pod {name}", remedy=f"Correct that and run it again; remove it by: hyper rm {name}"
+        )
 
 
 def _refuse_start_errors(host: Host, name: str, status: Status, concerned: Collection[str] | None = None) -> None:
