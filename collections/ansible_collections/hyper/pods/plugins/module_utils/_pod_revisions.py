@@ -38,12 +38,12 @@ def roll_back(host: Host, name: str, number: int | None, options: _pods.Options)
     Raises PodNotFound, NoRevision, ImageGone and what a change raises.
     """
     record = _history.revision(host, name, number)
-    found = {container.image: _held(host, name, record, container.name, container.image) for container in record.pod.all_containers}
+    found = {reference: _held(host, name, record, key, reference) for key, reference, _ in record.pod.image_uses}
     return _pods.converge(host, [record.definition, *record.objects], options, start=False, found=found)
 
 
-def _held(host: Host, name: str, record: _record.Record, container: str, reference: str) -> _pods.Found:
-    image = record.images[container]
+def _held(host: Host, name: str, record: _record.Record, key: str, reference: str) -> _pods.Found:
+    image = record.images[key]
     disk = _pod_files.image_link(host, name, image)
     if not disk.exists():
         raise ImageGone(f"image {reference} of revision {record.revision} is not here any more", where=f"pod {name}", remedy="Run the pod from its definition")

@@ -361,7 +361,7 @@ def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _man
     return _record.Record(
         definition=definition,
         images=_ids(pod, images),
-        configs={image.id: asdict(image.config) for container in pod.all_containers if (image := images[container.image].image) is not None},
+        configs={image.id: asdict(image.config) for _, reference, _ in pod.image_uses if (image := images[reference].image) is not None},
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
         objects=tuple(objects[key].document for key in pod.uses),
