@@ -153,6 +153,21 @@ def test_annotations(library: PodHost) -> None:
         assert said(library, "annotations", "other") == ["0"]
 
 
+def test_compose_file(library: PodHost) -> None:
+    port = str(free_port())
+    path = EXAMPLES / "compose.yml"
+    manifests = forms.load_manifests(path.read_text().replace("8081:80", f"{port}:80"), where=path.name)
+    try:
+        library.pod(*manifests)
+        wait_for(lambda: library.exec("shop", "web", "wget", "-qO-", "http://localhost/").code == 0, "the server")
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20).read() == b"made by page\n"
+        assert library.shell("shop", "cache", "redis-cli -h cache ping") == "PONG"
+        assert library.shell("shop", "cache", "echo $MODE") == "plain"
+    finally:
+        library.pod("shop", state="absent", grace_period=0)
+        library.module("volume", name=["shop-pages"], state="absent")
+
+
 def test_every_example_has_a_test() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.yaml")} == {
         name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")

@@ -7,11 +7,9 @@ import base64
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import Field
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
-from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms, podfile
 
 
@@ -308,11 +306,5 @@ def test_what_cannot_be_fetched_is_told_with_the_files_path() -> None:
         podfile.convert(minimal(files=[{"name": "f", "uri": "http://a/"}]), fetch=fetch)
 
 
-def test_inserted_files_are_run_where_volumes_of_config_maps_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    volumes = dict(_kubernetes.VOLUME)
-    monkeypatch.setattr(_kubernetes, "VOLUME", volumes)
-    volumes["configMap"] = Field("honoured", "")
+def test_inserted_files_stand_before_their_pod() -> None:
     assert [each["kind"] for each in forms.load_manifests(INSERTED, where="web.pod", fetch=lambda _uri: b"")] == ["ConfigMap", "Pod"]
-    volumes["configMap"] = Field("refused", "nothing would fill it")
-    with pytest.raises(NotSupported, match=r"^web\.pod, files: not supported: inserted files are a volume of a ConfigMap, and nothing would fill it$"):
-        forms.load_manifests(INSERTED, where="web.pod", fetch=lambda _uri: b"")

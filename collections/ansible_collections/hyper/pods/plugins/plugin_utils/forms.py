@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.module_utils._tree import NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import compose, podfile
 from ansible_collections.hyper.pods.plugins.plugin_utils._parts import Labels
 from ansible_collections.hyper.pods.plugins.plugin_utils._podfile_storage import Fetch
@@ -84,9 +82,6 @@ def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[
 def pods(documents: Sequence[Any], *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
     """The documents as Pod manifests that can be run; see ``convert``."""
     manifests = convert(documents, where=where, name=name, variables=variables, fetch=fetch)
-    volume = _kubernetes.VOLUME["configMap"]
-    if len(manifests) > len(documents) and volume.fate == "refused":
-        raise NotSupported(f"{where}, files", f"inserted files are a volume of a ConfigMap, and {volume.text}")
     return check_manifests(manifests, where=where)
 
 
