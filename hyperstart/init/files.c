@@ -93,9 +93,19 @@ static int open_within(int root, const char *path) {
     return fd;
 }
 
-static int make_component(int parent, const char *name, bool as_file) {
-    if (!as_file)
-        return mkdirat(parent, name, 0755) < 0 && errno != EEXIST ? -1 : 0;
+static int make_directory(int root, int parent, const char *name, enum make make) {
+    struct stat status = {.st_mode = 0755};
+    if (make == MAKE_ALIKE && fstat(root, &status) < 0)
+        return -1;
+    mode_t mask = umask(make == MAKE_ALIKE ? 0 : 022);
+    int made = mkdirat(parent, name, status.st_mode & 0777);
+    umask(mask);
+    return made < 0 && errno != EEXIST ? -1 : 0;
+}
+
+static int make_component(int root, int parent, const char *name, enum make make, bool last) {
+    if (!last || make != MAKE_FILE)
+        return make_directory(root, parent, name, make);
     CLOSING made = openat(parent, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
     return made < 0 ? -1 : 0;
 }
@@ -130,7 +140,7 @@ int path_open(int root, const char *path, enum make make) {
             *name = 0;
             CLOSING parent = open_within(root, *partial ? partial : ".");
             *name = before;
-            if (parent < 0 || make_component(parent, name, !slash && make == MAKE_FILE) < 0)
+            if (parent < 0 || make_component(root, parent, name, make, !slash) < 0)
                 return -1;
         }
         if (slash)

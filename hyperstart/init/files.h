@@ -28,9 +28,10 @@ int tree_remove(int parent, const char *name);
 
 /*
  * Opens (O_PATH) what `path` means to somebody whose / is `root`: links and .. stay within. When `make` is set, missing directories are made; a last
- * component that is missing becomes a directory or, for `make == MAKE_FILE`, an empty file.
+ * component that is missing becomes a directory or, for `make == MAKE_FILE`, an empty file; with
+ * MAKE_ALIKE directories have the mode of `root`, whatever the umask, so that who may write there may write in them.
  */
-enum make { MAKE_NOTHING, MAKE_DIRECTORY, MAKE_FILE };
+enum make { MAKE_NOTHING, MAKE_DIRECTORY, MAKE_ALIKE, MAKE_FILE };
 int path_open(int root, const char *path, enum make make);
 
 #endif

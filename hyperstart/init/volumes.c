@@ -143,7 +143,7 @@ int volume_mount(const struct mount_plan *mount, int root, struct error *error) 
     if (mount->copy_up && fill(mount, parent, root, error) < 0)
         return -1;
     CLOSING whole = openat(parent, entry_name(volume), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CLOSING part = whole < 0 ? -1 : path_open(whole, mount->subpath, MAKE_DIRECTORY);
+    CLOSING part = whole < 0 ? -1 : path_open(whole, mount->subpath, MAKE_ALIKE);
     struct stat status;
     if (part < 0 || fstat(part, &status) < 0)
         return fail_errno(error, "volume %s: %s", volume->name, mount->subpath);

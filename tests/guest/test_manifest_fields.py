@@ -64,7 +64,7 @@ spec:
       command: [sleep, infinity]
       stdin: true
       env:
-        - {name: NO, valueFrom: {secretKeyRef: {name: nothing, key: a, optional: true}}}
+        - {name: ABSENT, valueFrom: {secretKeyRef: {name: nothing, key: a, optional: true}}}
         - {name: ACCOUNT, valueFrom: {fieldRef: {apiVersion: v1, fieldPath: spec.serviceAccountName}}}
       envFrom:
         - configMapRef: {name: nothing, optional: true}
@@ -136,11 +136,12 @@ def fields(pods: PodHost) -> Iterator[PodHost]:
         ("plain", "ls /mnt/no-map /mnt/no-secret", "/mnt/no-map:\n\n/mnt/no-secret:"),
         ("plain", "cd /mnt/self; stat -c '%a %n' app note; cat app note", "440 app\n444 note\nfieldsanything"),
         ("plain", "stat -c %a /mnt/mixed/mode", "440"),
-        ("plain", 'echo "${NO-unset} $ACCOUNT"', "unset default"),
+        ("plain", 'echo "${ABSENT-unset} $ACCOUNT"', "unset default"),
         ("plain", "id -u; touch /mnt/part/file; grep Seccomp: /proc/self/status", "1000\nSeccomp:\t0"),
         ("plain", "nproc; ls /sys/firmware 2>/dev/null | wc -l", "2\n0"),
-        ("own", "id -u; id -g; stat -c '%u %g' /mnt/scratch/a/b/file; grep -c ' /proc/' /proc/self/mountinfo || true", "0\n7\n1000 70\n0"),
-        ("own", "readlink /proc/$(pidof deaf ipc | cut -d' ' -f1)/ns/pid | cut -c1-4", "pid:"),
+        ("plain", "touch /mnt/part/new; stat -c '%u %g %a' /mnt/part/new /mnt/part", "1000 70 644\n0 70 2777"),
+        ("own", "id -u; id -g; stat -c %g /mnt/scratch/a/b; grep -c ' /proc/' /proc/self/mountinfo || true", "0\n7\n70\n0"),
+        ("own", "cat /proc/$(pidof ipc)/comm", "ipc"),
     ],
 )
 def test_what_a_container_finds(fields: PodHost, container: str, script: str, said: str) -> None:

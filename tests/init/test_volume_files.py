@@ -24,3 +24,12 @@ def test_files_are_there_from_the_start(sanitized: Init) -> None:
 def test_a_file_outside_of_the_volume_is_refused(init: Init, file: File) -> None:
     with init.pod(init.sh("app", "true"), volumes=(Volume("data", "tmpfs", files=(file,)),)) as pod:
         assert pod.wait() == 2
+
+
+@pytest.mark.parametrize(("group", "wanted"), [(None, ["777", "0", "777"]), (70, ["2777", "70", "2777"])])
+def test_what_is_missing_of_a_subpath_is_made_like_the_volume(init: Init, group: int | None, wanted: list[str]) -> None:
+    script = "stat -c '%a %g' /data; touch /data/new; stat -c %a /whole/a"
+    container = init.sh("app", script, user="1000:1001", mounts=(Mount("data", "/data", "a/b"), Mount("data", "/whole")))
+    with init.pod(container, volumes=(Volume("data", "scratch", group=group),)) as pod:
+        assert pod.wait() == SUCCEEDED, pod.log.read_text()
+        assert pod.output("app").decode().split() == wanted

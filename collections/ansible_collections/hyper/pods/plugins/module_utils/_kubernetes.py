@@ -314,7 +314,7 @@ FIELD_SELECTOR: Mapping[str, Field] = {
 RESOURCE_SELECTOR: Mapping[str, Field] = {
     "resource": _honoured("`limits` or `requests` of `cpu` or `memory`, which the container has to have"),
     "divisor": _honoured("the unit; rounded up"),
-    "containerName": _honoured("absent: a container's environment speaks of the container itself"),
+    "containerName": _honoured("the container's own name: its environment speaks of itself"),
 }
 
 ENV_FROM: Mapping[str, Field] = {

@@ -39,12 +39,13 @@ def environment(container: Node, sources: Sources, resources: Resources) -> tupl
     made: list[Variable] = []
     for item in container.nodes("envFrom"):
         made += _all_of(item, sources)
+    own = container.string("name") or ""
     for item in container.nodes("env"):
-        made += _variable(item, sources, resources)
+        made += _variable(item, sources, resources, own)
     return tuple(made)
 
 
-def _variable(node: Node, sources: Sources, resources: Resources) -> Iterator[Variable]:
+def _variable(node: Node, sources: Sources, resources: Resources, own: str) -> Iterator[Variable]:
     name = node.required_string("name")
     if not _ENV_NAME.fullmatch(name):
         raise node.fail("name", f"{name!r} is not a name of an environment variable")
@@ -56,10 +57,10 @@ def _variable(node: Node, sources: Sources, resources: Resources) -> Iterator[Va
     elif value:
         raise node.fail("valueFrom", "cannot stand beside a value")
     else:
-        yield from _from(name, source, sources, resources)
+        yield from _from(name, source, sources, resources, own)
 
 
-def _from(name: str, node: Node, sources: Sources, resources: Resources) -> Iterator[Variable]:
+def _from(name: str, node: Node, sources: Sources, resources: Resources, own: str) -> Iterator[Variable]:
     config_map, secret, field_ref, resource_ref = (node.node(kind) for kind in ("configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef"))
     node.done(_kubernetes.ENV_SOURCE)
     if sum(source is not None for source in (config_map, secret, field_ref, resource_ref)) != 1:
@@ -72,7 +73,7 @@ def _from(name: str, node: Node, sources: Sources, resources: Resources) -> Iter
     if field_ref is not None:
         yield Variable(name, field_value(field_ref, sources), verbatim=True)
     if resource_ref is not None:
-        yield Variable(name, resource_value(resource_ref, resources), verbatim=True)
+        yield Variable(name, resource_value(resource_ref, resources, own), verbatim=True)
 
 
 def _key(kind: str, node: Node, sources: Sources) -> str | None:
@@ -124,9 +125,9 @@ def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> s
     return known[path]
 
 
-def resource_value(node: Node, resources: Resources) -> str:
-    """What a resourceFieldRef means: in units of its divisor, rounded up."""
-    if node.string("containerName") is not None:
+def resource_value(node: Node, resources: Resources, own: str) -> str:
+    """What a resourceFieldRef of the container ``own`` means: in units of its divisor, rounded up."""
+    if node.string("containerName") not in (None, own):
         raise node.fail("containerName", "a container's environment speaks of the container itself", "Remove the field")
     name = node.choice("resource", ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory"), "")
     if not name:
