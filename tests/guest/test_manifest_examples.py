@@ -169,6 +169,4 @@ def test_compose_file(library: PodHost) -> None:
 
 
 def test_every_example_has_a_test() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == {
-        name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")
-    } - {"every-example-has-a-test"}
+    assert {f"test_{path.stem.replace('-', '_')}" for path in EXAMPLES.glob("*.yaml")} <= set(globals())

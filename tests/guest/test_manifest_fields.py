@@ -73,7 +73,7 @@ spec:
         - {name: no-map, mountPath: /mnt/no-map}
         - {name: no-secret, mountPath: /mnt/no-secret}
         - {name: self, mountPath: /mnt/self}
-        - {name: mixed, mountPath: /mnt/mixed}
+        - {name: mixed, mountPath: /mnt/mixed, mountPropagation: None, readOnly: true, recursiveReadOnly: IfPossible}
         - {name: scratch, mountPath: /mnt/part, subPath: a/b}
     - name: own
       image: tools
