@@ -28,11 +28,13 @@ def add(subparsers: Subparsers) -> None:
             hyper pull nginx redis:7
             hyper pull --tls-verify false registry.local:5000/shop
             hyper pull --source oci-archive:/tmp/shop.tar shop
+            hyper pull --signature-policy /etc/containers/strict.json shop
         """,
     )
     parser.add_argument("names", nargs="+", metavar="IMAGE")
     parser.add_argument("--source", metavar="SOURCE", help="where to take a single image from, such as oci-archive:/srv/web.tar on the host")
     parser.add_argument("--pull", choices=["missing", "always"], default="always", help="missing keeps what is there (default: always)")
+    parser.add_argument("--signature-policy", metavar="FILE", help="which images may be pulled, a file on the host (containers-policy.json)")
     registry_options(parser)
     parser = command(
         subparsers,
@@ -119,6 +121,7 @@ def pull(arguments: argparse.Namespace) -> int:
             names=arguments.names,
             source=arguments.source,
             pull=arguments.pull,
+            signature_policy=arguments.signature_policy,
             authfile=arguments.authfile,
             tls_verify=tls_verify(arguments),
             **options_of(arguments, reporter),

@@ -24,7 +24,19 @@ from hyperstart.api import (
 from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailure, HostUnreachable, HyperError, NoHosts, OperationFailed, ProjectMissing
 from hyperstart.history_api import pod_history, rollback_pod
 from hyperstart.host_api import check_hosts, host_usage, prune_hosts
-from hyperstart.image_api import inspect_images, prune_images, remove_images, tag_image
+from hyperstart.image_api import (
+    commit_pod,
+    import_image,
+    inspect_images,
+    load_images,
+    login_registry,
+    logout_registry,
+    prune_images,
+    push_images,
+    remove_images,
+    save_images,
+    tag_image,
+)
 from hyperstart.life_api import create_pods, kill_pods, pause_pods, unpause_pods, wait_pods
 from hyperstart.results import (
     Action,
@@ -77,6 +89,7 @@ __all__ = [
     "VolumesResult",
     "WaitResult",
     "check_hosts",
+    "commit_pod",
     "create_pods",
     "create_volumes",
     "exec_pod",
@@ -84,12 +97,16 @@ __all__ = [
     "generated_name",
     "host_info",
     "host_usage",
+    "import_image",
     "import_volume",
     "inspect_images",
     "kill_pods",
     "list_images",
     "list_pods",
     "list_volumes",
+    "load_images",
+    "login_registry",
+    "logout_registry",
     "pause_pods",
     "pod_history",
     "pod_logs",
@@ -99,6 +116,7 @@ __all__ = [
     "prune_images",
     "prune_volumes",
     "pull_images",
+    "push_images",
     "read_manifests",
     "remove_images",
     "remove_pods",
@@ -108,6 +126,7 @@ __all__ = [
     "run_pod",
     "run_pods",
     "run_pods_once",
+    "save_images",
     "snapshot_volume",
     "start_pods",
     "stop_pods",

@@ -258,6 +258,7 @@ def pull_images(
     names: Sequence[str],
     source: str | None = None,
     pull: Literal["missing", "always"] | None = None,
+    signature_policy: str | os.PathLike[str] | None = None,
     authfile: str | os.PathLike[str] | None = None,
     tls_verify: bool | None = None,
     **options: Unpack[Options],
@@ -265,7 +266,7 @@ def pull_images(
     """Pull images, so that pods start without a registry.
 
     source: where to take a single image from, when not from where its name says, such as ``oci-archive:/srv/web.tar`` on the host.
-    pull: ``always`` asks whether the source has another image now; ``missing``, the default, does not.
+    pull: ``always`` asks whether the source has another image now; ``missing``, the default, does not. signature_policy: a file on the host.
     """
     if not names:
         raise BadDefinition("no image is named", where="images", remedy="Name at least one")
@@ -273,6 +274,7 @@ def pull_images(
         "image_names": list(names),
         "image_source": source,
         "image_pull": pull,
+        "image_signature_policy": os.fspath(signature_policy) if signature_policy else None,
         "pod_authfile": os.fspath(authfile) if authfile else None,
         "pod_tls_verify": tls_verify,
     }

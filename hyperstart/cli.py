@@ -30,6 +30,7 @@ _GROUPS = (
     "_cli_life",
     "_cli_convert",
     "_cli_images",
+    "_cli_exchange",
     "_cli_volumes",
     "_cli_hosts",
 )

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from hyperstart import api
 from hyperstart._ansible import Options, Play
 from hyperstart.errors import BadDefinition
-from hyperstart.results import ImageDetailsResult, ImagesResult, ImageState
+from hyperstart.results import ImageDetailsResult, ImagesResult, ImageState, Result
 
 
 def inspect_images(*, names: Sequence[str], **options: Unpack[Options]) -> ImageDetailsResult:
@@ -32,6 +33,76 @@ def prune_images(*, every: bool = False, layers: bool = False, **options: Unpack
     return api._play("prune_images.yml", {"image_all": every or None, "image_layers": layers or None}, options, changes_result)
 
 
+def push_images(
+    *,
+    names: Sequence[str],
+    destination: str | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> ImagesResult:
+    """Push images to the registries that they are named after, or a single one to ``destination``. authfile: on the host."""
+    variables = {"image_names": _named(names), "image_destination": destination, **_access(authfile, tls_verify)}
+    return api._play("push_image.yml", variables, options, changes_result)
+
+
+def save_images(*, names: Sequence[str], file: str | os.PathLike[str], **options: Unpack[Options]) -> ImagesResult:
+    """Write images of one host to a file of this machine, an OCI archive."""
+    return api._play("save_image.yml", {"image_names": _named(names), "image_file": os.path.abspath(file)}, options, changes_result)
+
+
+def load_images(*, file: str | os.PathLike[str], name: str | None = None, **options: Unpack[Options]) -> ImagesResult:
+    """Bring the images of a file of this machine, an OCI archive or a Docker archive, to the hosts. name: of the file's only image, in place of its own."""
+    return api._play("load_image.yml", {"image_file": _file(file), "image_name": name}, options, changes_result)
+
+
+def import_image(*, file: str | os.PathLike[str], name: str, changes: Sequence[str] = (), **options: Unpack[Options]) -> ImagesResult:
+    """Make an image on the hosts of a file of this machine, a tar with a root filesystem. changes: lines of a Containerfile, such as ``CMD /bin/sh``."""
+    variables = {"image_file": _file(file), "image_name": name, "image_changes": list(changes) or None}
+    return api._play("import_image.yml", variables, options, changes_result)
+
+
+def commit_pod(
+    *,
+    pod: str,
+    name: str,
+    container: str | None = None,
+    changes: Sequence[str] = (),
+    author: str | None = None,
+    comment: str | None = None,
+    **options: Unpack[Options],
+) -> ImagesResult:
+    """Make an image of what a container of a stopped pod has changed. changes: lines of a Containerfile, such as ``CMD /bin/sh``."""
+    variables = {
+        "pod_name": pod,
+        "pod_container": container,
+        "image_name": name,
+        "image_changes": list(changes) or None,
+        "image_author": author,
+        "image_comment": comment,
+    }
+    return api._play("commit_pod.yml", variables, options, changes_result)
+
+
+def login_registry(
+    *,
+    registry: str,
+    username: str,
+    password: str,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> Result:
+    """Have the hosts keep credentials for a registry, when it takes them. authfile: a file on the host other than its own."""
+    variables = {"registry_name": registry, "registry_username": username, "registry_password": password, **_access(authfile, tls_verify)}
+    return api._play("login_registry.yml", variables, options, lambda play: Result(*api._base(play)))
+
+
+def logout_registry(*, registry: str, authfile: str | os.PathLike[str] | None = None, **options: Unpack[Options]) -> Result:
+    """Have the hosts forget their credentials for a registry."""
+    return api._play("logout_registry.yml", {"registry_name": registry, **_access(authfile, None)}, options, lambda play: Result(*api._base(play)))
+
+
 def changes_result(play: Play) -> ImagesResult:
     """What modules that change images return."""
     actions = tuple((result.host, str(line)) for result in play.results for line in result.values.get("actions") or ())
@@ -47,3 +118,15 @@ def _named(names: Sequence[str]) -> list[str]:
     if not names:
         raise BadDefinition("no image is named", where="images", remedy="Name at least one")
     return list(names)
+
+
+def _access(authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
+    return {"pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
+
+
+def _file(file: str | os.PathLike[str]) -> str:
+    """Its absolute path: Ansible runs elsewhere."""
+    path = os.path.abspath(file)
+    if not os.path.isfile(path):
+        raise BadDefinition("there is no such file", where=os.fspath(file), remedy="Name a file of this machine")
+    return path

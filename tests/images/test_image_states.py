@@ -13,18 +13,11 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 
-from tests.support.modules import run_module
-from tests.support.store import files, layout, twice
+from tests.support.store import files, layout, module, twice
 
-__all__ = ["layout"]
+__all__ = ["layout", "module"]
 
 Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def module(host: Host) -> Run:
-    hosts = {"state_dir": str(host.state_dir), "run_dir": str(host.run_dir), "qemu_user": host.qemu_user}
-    return lambda which, /, *, check=False, fails=False, **args: run_module(which, {**hosts, **args}, check=check, fails=fails)
 
 
 @pytest.fixture

@@ -242,6 +242,9 @@ def test_convert_refuses_what_a_manifest_cannot_say(stage: Stage, tmp_path: Path
         ("pull", "required: IMAGE"),
         ("convert", "required: FILE"),
         ("convert /nowhere.yaml", "/nowhere.yaml: cannot be read: no such file or directory"),
+        ("load /nowhere.tar", "/nowhere.tar: there is no such file"),
+        ("save web", "required: -o/--output"),
+        ("login r.example", "required: -u/--username"),
         ("nonsense", "invalid choice"),
     ],
 )
@@ -296,12 +299,34 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("image prune", "prune_images.yml", {}),
         ("image prune --all --layers", "prune_images.yml", {"image_all": True, "image_layers": True}),
         ("image inspect nginx", "inspect_image.yml", {"image_names": ["nginx"]}),
+        ("push web", "push_image.yml", {"image_names": ["web"]}),
+        ("push web r.example/web --authfile /a", "push_image.yml", {"image_names": ["web"], "image_destination": "r.example/web", "pod_authfile": "/a"}),
+        ("save -o /x/shop.tar web app", "save_image.yml", {"image_names": ["web", "app"], "image_file": "/x/shop.tar"}),
+        ("load --name web /etc/passwd", "load_image.yml", {"image_file": "/etc/passwd", "image_name": "web"}),
+        (
+            ["import", "--change", "USER 1", "--entrypoint", '["/x"]', "/etc/passwd", "base"],
+            "import_image.yml",
+            {"image_file": "/etc/passwd", "image_name": "base", "image_changes": ["USER 1", 'ENTRYPOINT ["/x"]']},
+        ),
+        (
+            "commit shop --container db -a me -m why --entrypoint /x db:1",
+            "commit_pod.yml",
+            {
+                "pod_name": "shop",
+                "pod_container": "db",
+                "image_name": "db:1",
+                "image_author": "me",
+                "image_comment": "why",
+                "image_changes": ["ENTRYPOINT /x"],
+            },
+        ),
+        ("logout r.example", "logout_registry.yml", {"registry_name": "r.example"}),
         ("df", "host_usage.yml", {}),
         ("doctor", "check_host.yml", {}),
         ("prune", "prune_host.yml", {}),
     ],
 )
-def test_each_command_runs_its_playbook(stage: Stage, words: str, playbook: str, variables: dict[str, Any]) -> None:
+def test_each_command_runs_its_playbook(stage: Stage, words: str | list[str], playbook: str, variables: dict[str, Any]) -> None:
     if playbook in HOST_RESULTS:
         stage.results = [("localhost", *HOST_RESULTS[playbook])]
     assert hyper(words) == 0
@@ -518,6 +543,14 @@ def test_df_and_prune_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]
     stage.results = [("kvm1", "host_prune", {"changed": True, "actions": ["remove hyperstart 0"]})]
     assert hyper("prune --check") == 0
     assert capsys.readouterr().out == "kvm1: would remove hyperstart 0\n"
+
+
+def test_a_password_comes_from_standard_input_and_is_not_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("s3cret {{ x }}\n"))
+    stage.results = [("localhost", "registry_login", {"changed": True, "actions": []})]
+    assert hyper("login -u shop --password-stdin r.example") == 0
+    assert stage.variables == {"registry_name": "r.example", "registry_username": "shop", "registry_password": "s3cret {{ x }}"}
+    assert capsys.readouterr().out == "r.example: logged in\n"
 
 
 @pytest.mark.parametrize("command", ["list", "images"])

@@ -40,6 +40,16 @@ class Host:
         return self.state_dir / "images"
 
     @property
+    def authfile(self) -> Path:
+        """Credentials for registries, where somebody has logged in; readable by root alone."""
+        return self.state_dir / "auth.json"
+
+    @property
+    def signature_policy(self) -> Path:
+        """Which images may be pulled (containers-policy.json(5)), where the host's owner has put it there; otherwise skopeo's own counts."""
+        return self.state_dir / "policy.json"
+
+    @property
     def hyperstart_dir(self) -> Path:
         return self.state_dir / "hyperstart"
 

@@ -112,10 +112,12 @@ class RootNeeded(HyperError):
 
 
 class SourceForSeveral(HyperError):
-    """A source is one image's; the names are none or several."""
+    """A source, or a destination, is one image's; the names are none or several."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(f"source needs exactly one name, not {count}", where="source", remedy="Use a task for each image that has a source of its own")
+    def __init__(self, count: int, parameter: str = "source") -> None:
+        super().__init__(
+            f"{parameter} needs exactly one name, not {count}", where=parameter, remedy=f"Use a task for each image that has a {parameter} of its own"
+        )
 
 
 class TagsForSeveral(HyperError):
@@ -123,3 +125,45 @@ class TagsForSeveral(HyperError):
 
     def __init__(self, count: int) -> None:
         super().__init__(f"new names need exactly one image, not {count}", where="name", remedy="Use a task for each image")
+
+
+class SignatureRefused(ImageError):
+    """The signature policy does not let the image in."""
+
+    remedy_text = "Take an image that is signed as the policy asks, or change the policy (containers-policy.json(5))"
+
+
+class LayersMissing(ImageError):
+    """The layers that an image was made from are not kept on the host."""
+
+    remedy_text = "Remove the image and pull it again: its layers were pruned, or it came from an AppContainer image, which has none of OCI's form"
+
+
+class LocalName(ImageError):
+    """The name means something on this host only."""
+
+    remedy_text = "Name the registry's repository too: hyper push IMAGE REGISTRY/NAME[:TAG]"
+
+
+class Nameless(ImageError):
+    """A file has an image and does not say what it is called."""
+
+    remedy_text = "Give the name: hyper load --name NAME FILE"
+
+
+class BadChange(HyperError):
+    """A change of an image's configuration that cannot be made."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(
+            f"{text!r}: {reason}",
+            where="changes",
+            remedy="Write it as in a Containerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR",
+        )
+
+
+class PolicyMissing(HyperError):
+    """The signature policy cannot be read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"signature policy cannot be read: {reason}", where=path, remedy="Give the path of a file on the KVM host")

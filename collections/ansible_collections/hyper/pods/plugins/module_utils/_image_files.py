@@ -73,7 +73,7 @@ class ImageFiles:
         except FileNotFoundError:
             return None
         manifest = parse_manifest(image.reference, parse_json(image.reference, raw, "manifest"))
-        whole = all(_size(self._blob(layer.digest)) == layer.size for layer in manifest.layers)
+        whole = all(_size(self.blob(layer.digest)) == layer.size for layer in manifest.layers)
         return (raw, manifest) if whole else None
 
     def damaged(self) -> Sequence[str]:
@@ -124,7 +124,8 @@ class ImageFiles:
     def _manifest_path(self, image_id: str) -> Path:
         return self._dir / "manifests" / f"{image_id.partition(':')[2]}.json"
 
-    def _blob(self, digest: str) -> Path:
+    def blob(self, digest: str) -> Path:
+        """Where a layer is kept."""
         return blob_path(self._dir / "blobs", digest)
 
     def _load(self, reference: str) -> StoredImage | None:

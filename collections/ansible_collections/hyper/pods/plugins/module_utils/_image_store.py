@@ -55,10 +55,19 @@ class ImageStore(ImageFiles):
 
     def compare(self, reference: str, *, policy: str, source: str | None = None, authfile: Path | None = None, tls_verify: bool = True) -> Comparison:
         """What ``ensure`` with the same arguments would do; writes nothing. Raises as ``ensure`` does, as far as a manifest can tell."""
+        name, where = self._target(reference, source)
+        return self._compare(name, where, policy, self.access(authfile, tls_verify), given=source is not None)
+
+    def access(self, authfile: Path | None = None, tls_verify: bool = True, signature_policy: Path | None = None) -> Access:
+        """How registries are talked to: what is not given is the host's own, where it has it (``hyper login``)."""
         from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
 
-        name, where = self._target(reference, source)
-        return self._compare(name, where, policy, Access(authfile, tls_verify))
+        own_authfile, own_policy = self._host.authfile, self._host.signature_policy
+        return Access(
+            authfile or (own_authfile if own_authfile.exists() else None),
+            tls_verify,
+            signature_policy or (own_policy if own_policy.exists() else None),
+        )
 
     def require(self, reference: str) -> StoredImage:
         """The stored image of a reference. Raises BadReference, ImageNotFound."""
@@ -77,28 +86,30 @@ class ImageStore(ImageFiles):
         source: str | None = None,
         authfile: Path | None = None,
         tls_verify: bool = True,
+        signature_policy: Path | None = None,
+        keep_source: bool = True,
         progress: Progress | None = None,
     ) -> tuple[StoredImage, bool]:
         """The image of ``reference``, pulled if need be, and whether the store changed.
 
         policy: ``missing`` pulls what is not there; ``always`` also what the source has another manifest of; ``never`` pulls nothing. source: where
-        to take it from, when not from where the reference says; kept, so that ``always`` looks there again. progress: called with one line at a time.
+        to take it from, when not from where the reference says; kept (unless not ``keep_source``), so that ``always`` looks there again.
+        signature_policy: as containers-policy.json(5). progress: called with one line at a time.
         Raises BadReference, or an ImageError of the kind that fits.
         """
         if policy != "always":
             stored = self.resolve(reference)
             if stored is not None:
                 return stored, False
-        from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
-
         name, where = self._target(reference, source)
-        access = Access(authfile, tls_verify)
+        access = self.access(authfile, tls_verify, signature_policy)
         with locked(self._host.lock_path("image", key(name)), what=f"image {name}"):
-            comparison = self._compare(name, where, policy, access)
+            comparison = self._compare(name, where, policy, access, given=source is not None)
             if comparison.offer is None:
                 assert comparison.stored is not None  # noqa: S101 - there is nothing to do because it is there
                 return comparison.stored, False
-            return self._pull(comparison, comparison.offer, access, progress or _silent), True
+            kept = str(where) if keep_source else ""
+            return self._pull(comparison, comparison.offer, access, kept, progress or _silent), True
 
     def remove(self, reference: str, *, force: bool = False) -> StoredImage | None:
         """Forget a name, and the disk with its last name; returns what was removed, None when there was nothing. Raises ImageInUse unless ``force``."""
@@ -184,16 +195,17 @@ class ImageStore(ImageFiles):
             return stored.reference, parse(stored.source) if stored.source else parsed
         return str(parsed), parsed
 
-    def _compare(self, name: str, where: Reference, policy: str, access: Access) -> Comparison:
+    def _compare(self, name: str, where: Reference, policy: str, access: Access, *, given: bool) -> Comparison:
+        """given: the user has said where; otherwise an image that was made here has no source that could be asked."""
         stored = self._load(name)
-        if stored is not None and (policy != "always" or not stored.source):
+        if stored is not None and (policy != "always" or not (stored.source or given)):
             return Comparison(name, stored, None, where)
         if policy == "never":
             raise ImageNotFound(name, "is not in the store, and may not be pulled", remedy="Pull it first, or set the pull policy to missing")
         from ansible_collections.hyper.pods.plugins.module_utils._image_pull import find_offer
 
         offer = find_offer(name, where, access)
-        if stored is not None and (stored.digest, stored.source) == (offer.digest, str(where)):
+        if stored is not None and stored.digest == offer.digest and stored.source in ("", str(where)):
             return Comparison(name, stored, None, where)
         return Comparison(name, stored, offer, where)
 
@@ -204,6 +216,12 @@ class ImageStore(ImageFiles):
         if self._dir.is_dir():
             with shared_blobs(self._dir, self._kept_layers):
                 pass
+
+    def rename_digest(self, image: StoredImage, digest: str) -> None:
+        """Note under which digest a registry has a stored image by its name, so that asking there finds nothing new."""
+        with self._changing():
+            if self._load(image.reference) == image:
+                self._write_name(replace(image, digest=digest))
 
     # Adding
 
@@ -216,7 +234,7 @@ class ImageStore(ImageFiles):
         with shared_blobs(self._dir, self._kept_layers) as blobs, staging(self._dir) as stage:
             yield stage, blobs
 
-    def _pull(self, comparison: Comparison, offer: Offer, access: Access, progress: Progress) -> StoredImage:
+    def _pull(self, comparison: Comparison, offer: Offer, access: Access, source: str, progress: Progress) -> StoredImage:
         from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Made, human, make
 
         name = comparison.name
@@ -225,7 +243,7 @@ class ImageStore(ImageFiles):
                 made = Made(offer.id or "", b"", b"")
                 if offer.id is None or not self.complete(offer.id):
                     made = make(name, offer, access, stage, blobs, known=self.complete, limits=self._limits, progress=progress)
-                stored = self.publish(name, made, stage, digest=offer.digest, source=str(comparison.source))
+                stored = self.publish(name, made, stage, digest=offer.digest, source=source)
                 if stored is not None:
                     break
         progress(f"{name}: {stored.id[7:19]}, disk of {human(stored.size)}")

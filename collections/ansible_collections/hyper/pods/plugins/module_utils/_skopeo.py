@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import host_architecture
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     AuthenticationFailed,
@@ -18,8 +19,10 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     ImageError,
     ImageNotFound,
     NoSpace,
+    PolicyMissing,
     PullFailed,
     RegistryUnavailable,
+    SignatureRefused,
     TlsFailed,
     UnsupportedPlatform,
 )
@@ -32,6 +35,7 @@ _COPYING = re.compile(r"^Copying blob (sha256:[0-9a-f]+)")
 
 # What skopeo 1.9 says (in part the registry's own words, and Go's) → what it means. The first that fits counts.
 _MEANINGS: tuple[tuple[str, type[ImageError], str], ...] = (
+    (r"Source image rejected|policy\.json|trust policy", SignatureRefused, "the signature policy does not let it in"),
     (r"no space left on device|disk quota exceeded", NoSpace, "there is no room for its layers"),
     (r"server gave HTTP response to HTTPS client", TlsFailed, "the registry speaks HTTP and not HTTPS"),
     (r"TLS handshake timeout", RegistryUnavailable, "the registry does not answer in time"),
@@ -55,22 +59,37 @@ _MEANINGS: tuple[tuple[str, type[ImageError], str], ...] = (
 
 @dataclass(frozen=True)
 class Access:
-    """How to talk to a registry. authfile: path of a credentials file on this host; tls_verify: False allows HTTP and unknown certificates."""
+    """How to talk to a registry. authfile: path of a credentials file on this host; tls_verify: False allows HTTP and unknown certificates.
+
+    signature_policy: which images may be pulled (containers-policy.json(5)); None for skopeo's own.
+    """
 
     authfile: Path | None = None
     tls_verify: bool = True
+    signature_policy: Path | None = None
 
     def options(self, prefix: str = "") -> list[str]:
         """skopeo's options; credentials by the file's path only. Raises CredentialsMissing."""
         options = [] if self.tls_verify else [f"--{prefix}tls-verify=false"]
         if self.authfile is not None:
-            try:
-                with self.authfile.open("rb"):
-                    pass
-            except OSError as error:
-                raise CredentialsMissing(str(self.authfile), error.strerror or "") from None
+            _check_readable(self.authfile, CredentialsMissing)
             options += [f"--{prefix}authfile", str(self.authfile)]
         return options
+
+    def policy_options(self) -> list[str]:
+        """skopeo's global options for copies. Raises PolicyMissing."""
+        if self.signature_policy is None:
+            return []
+        _check_readable(self.signature_policy, PolicyMissing)
+        return ["--policy", str(self.signature_policy)]
+
+
+def _check_readable(path: Path, kind: Callable[[str, str], HyperError]) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise kind(str(path), error.strerror or "") from None
 
 
 def raw_manifest(image: str, source: str, access: Access) -> bytes:
@@ -91,9 +110,35 @@ def copy(image: str, source: str, layout: Path, blobs: Path, access: Access, *, 
     Raises an ImageError.
     """
     argv = [
-        "skopeo", "copy", "--remove-signatures", "--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", str(blobs),
+        "skopeo", *access.policy_options(), "copy", "--remove-signatures", "--dest-oci-accept-uncompressed-layers", "--dest-shared-blob-dir", str(blobs),
         *access.options("src-"), source, f"oci:{layout}:image",
     ]  # fmt: skip
+    _copy(image, argv, on_blob=on_blob, pass_fds=pass_fds)
+
+
+def upload(image: str, layout: Path, target: str, access: Access, *, on_blob: Callable[[str], None]) -> None:
+    """Copy the one image in an OCI layout to ``target`` (skopeo's notation), byte for byte. Raises an ImageError."""
+    # What is here was let in when it came.
+    argv = ["skopeo", "--insecure-policy", "copy", "--preserve-digests", *access.options("dest-"), f"oci:{layout}", target]
+    _copy(image, argv, on_blob=on_blob, pass_fds=())
+
+
+def log_in(registry: str, username: str, password: str, access: Access) -> None:
+    """Ask a registry whether it takes the credentials, and if so write them to the access's file. The password is handed over on standard input.
+
+    Raises an ImageError.
+    """
+    verify = [] if access.tls_verify else ["--tls-verify=false"]
+    argv = ["skopeo", "login", "--authfile", str(access.authfile), *verify, "--username", username, "--password-stdin", registry]
+    try:
+        _command.run(argv, stdin=password, timeout=MANIFEST_TIMEOUT)
+    except _command.CommandFailed as error:
+        if error.code is None:
+            raise RegistryUnavailable(registry, "the registry does not answer") from None
+        raise meaning(registry, error.stderr) from None
+
+
+def _copy(image: str, argv: Sequence[str], *, on_blob: Callable[[str], None], pass_fds: Sequence[int]) -> None:
     with subprocess.Popen(
         [_command.find(argv[0]), *argv[1:]],
         env=_command.environment(),

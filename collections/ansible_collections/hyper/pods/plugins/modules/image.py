@@ -31,8 +31,10 @@ options:
       - V(absent) removes the names, and each disk with its last name.
       - V(tagged) gives the one image in O(name), which must be in the store, the names in O(tags) too.
       - V(pruned) removes what pulls that were killed have left, with O(all) also the images that no pod holds, and with O(layers) the layers.
+      - V(pushed) brings the images in O(name), which must be in the store with their layers, to the registries that they are named after,
+        or the one image to O(destination).
     type: str
-    choices: [present, absent, tagged, pruned]
+    choices: [present, absent, tagged, pruned, pushed]
     default: present
   tags:
     description:
@@ -64,9 +66,20 @@ options:
     type: str
     choices: [missing, always]
     default: missing
+  destination:
+    description:
+      - With O(state=pushed), where to push the one image in O(name), as V(REGISTRY/NAME[:TAG]).
+    type: str
   authfile:
     description:
       - Path, on the host, of a credentials file as C(podman login) and C(docker login) write it.
+      - Without it, what M(hyper.pods.registry_login) keeps counts, and where that keeps nothing, what skopeo finds.
+    type: path
+  signature_policy:
+    description:
+      - Path, on the host, of a file that says which images may be pulled, as C(containers-policy.json(5)) has it.
+      - Without it C(policy.json) in O(state_dir) counts, for pods too, and where there is none, skopeo's own, C(/etc/containers/policy.json).
+        Debian's lets all images in.
     type: path
   tls_verify:
     description:
@@ -126,6 +139,12 @@ EXAMPLES = r"""
     name: web
     state: tagged
     tags: [registry.example.com/shop/web:1.2]
+
+- name: Push an image
+  hyper.pods.image:
+    name: web
+    state: pushed
+    destination: registry.example.com/shop/web:1.2
 
 - name: Remove all images that no pod holds
   hyper.pods.image:
@@ -191,19 +210,21 @@ def main() -> None:
         argument_spec={
             **HOST_ARGUMENTS,
             "name": {"type": "list", "elements": "str", "aliases": ["names"]},
-            "state": {"type": "str", "choices": ["present", "absent", "tagged", "pruned"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "tagged", "pruned", "pushed"], "default": "present"},
             "tags": {"type": "list", "elements": "str"},
             "all": {"type": "bool", "default": False},
             "layers": {"type": "bool", "default": False},
             "source": {"type": "str"},
             "pull": {"type": "str", "choices": ["missing", "always"], "default": "missing"},
+            "destination": {"type": "str"},
             "authfile": {"type": "path"},
+            "signature_policy": {"type": "path"},
             "tls_verify": {"type": "bool", "default": True},
             "progress": {"type": "path"},
             "force": {"type": "bool", "default": False},
         },
         required_by={"source": "name"},
-        required_if=[("state", "absent", ("name",)), ("state", "tagged", ("name", "tags"))],
+        required_if=[("state", "absent", ("name",)), ("state", "tagged", ("name", "tags")), ("state", "pushed", ("name",))],
         supports_check_mode=True,
     )
     run(module, apply)
