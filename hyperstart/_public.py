@@ -25,6 +25,7 @@ from hyperstart.errors import AnsibleFailed, BadDefinition, Cancelled, HostFailu
 from hyperstart.history_api import pod_history, rollback_pod
 from hyperstart.host_api import check_hosts, host_usage, prune_hosts
 from hyperstart.image_api import (
+    build_image,
     commit_pod,
     import_image,
     inspect_images,
@@ -88,6 +89,7 @@ __all__ = [
     "VolumeState",
     "VolumesResult",
     "WaitResult",
+    "build_image",
     "check_hosts",
     "commit_pod",
     "create_pods",

@@ -31,6 +31,7 @@ _GROUPS = (
     "_cli_convert",
     "_cli_images",
     "_cli_exchange",
+    "_cli_build",
     "_cli_volumes",
     "_cli_hosts",
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 from hyperstart import api
@@ -82,6 +82,55 @@ def commit_pod(
         "image_comment": comment,
     }
     return api._play("commit_pod.yml", variables, options, changes_result)
+
+
+def resolve_images(
+    *, names: Sequence[str], authfile: str | os.PathLike[str] | None = None, tls_verify: bool | None = None, **options: Unpack[Options]
+) -> dict[str, str]:
+    """The digests that registries have for these names now, as a host sees them; nothing is pulled. A name that only a host knows is left out.
+
+    Raises OperationFailed; BadDefinition where hosts do not agree.
+    """
+    found: dict[str, str] = {}
+    if not names:
+        return found
+    asked = list(dict.fromkeys(names))
+    options["check"] = True
+    result = api.pull_images(names=asked, pull="always", authfile=authfile, tls_verify=tls_verify, **options)
+    for index, image in enumerate(result.images):
+        # Each host answers in the order of the names.
+        name = asked[index % len(asked)]
+        if not image.source or image.reference.startswith("localhost/") or not image.digest:
+            continue
+        if found.setdefault(name, image.digest) != image.digest:
+            raise BadDefinition(f"hosts see different images: {found[name]} and {image.digest}", where=name, remedy="Choose one host with --limit")
+    return found
+
+
+def build_image(
+    *,
+    context: str | os.PathLike[str],
+    name: str,
+    containerfile: str | None = None,
+    build_args: Mapping[str, str] | None = None,
+    target: str | None = None,
+    authfile: str | os.PathLike[str] | None = None,
+    tls_verify: bool | None = None,
+    **options: Unpack[Options],
+) -> ImagesResult:
+    """Build an image on the hosts, with buildah, of a directory of this machine. containerfile: its path within the directory."""
+    directory = os.path.abspath(context)
+    if not os.path.isdir(directory):
+        raise BadDefinition("there is no such directory", where=os.fspath(context), remedy="Name the directory with the Containerfile")
+    variables = {
+        "image_context": directory,
+        "image_name": name,
+        "image_containerfile": containerfile,
+        "image_build_args": dict(build_args) if build_args else None,
+        "image_target": target,
+        **_access(authfile, tls_verify),
+    }
+    return api._play("build_image.yml", variables, options, changes_result)
 
 
 def login_registry(

@@ -320,6 +320,11 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
                 "image_changes": ["ENTRYPOINT /x"],
             },
         ),
+        (
+            "build -t web --file x/Containerfile --build-arg A=1 --target t /etc",
+            "build_image.yml",
+            {"image_context": "/etc", "image_name": "web", "image_containerfile": "x/Containerfile", "image_build_args": {"A": "1"}, "image_target": "t"},
+        ),
         ("logout r.example", "logout_registry.yml", {"registry_name": "r.example"}),
         ("df", "host_usage.yml", {}),
         ("doctor", "check_host.yml", {}),
@@ -543,6 +548,24 @@ def test_df_and_prune_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]
     stage.results = [("kvm1", "host_prune", {"changed": True, "actions": ["remove hyperstart 0"]})]
     assert hyper("prune --check") == 0
     assert capsys.readouterr().out == "kvm1: would remove hyperstart 0\n"
+
+
+def test_lock_prints_the_file_with_digests_or_writes_it(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("spec:\n  containers:\n    - image: nginx  # web\n    - image: own\n    - image: a@sha256:9\n")
+    images = [
+        {"reference": "docker.io/library/nginx:latest", "digest": "sha256:1", "source": "docker.io/library/nginx:latest"},
+        {"reference": "localhost/own:latest", "digest": "sha256:2", "source": ""},
+    ]
+    stage.results = [("localhost", "image", {"changed": True, "images": images})]
+    assert hyper(["lock", str(file)]) == 0
+    captured = capsys.readouterr()
+    wanted = file.read_text().replace("nginx", "nginx@sha256:1")
+    assert (captured.out, captured.err) == (wanted, "hyper: own: not pinned: no registry has it\n")
+    assert (stage.playbook, stage.variables["image_names"], stage.options["check"]) == ("pull_image.yml", ["nginx", "own"], True)
+    assert hyper(["lock", "--in-place", str(file)]) == 0
+    assert capsys.readouterr().out == "nginx@sha256:1\n"
+    assert file.read_text() == wanted
 
 
 def test_a_password_comes_from_standard_input_and_is_not_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

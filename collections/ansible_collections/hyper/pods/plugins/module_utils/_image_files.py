@@ -103,9 +103,13 @@ class ImageFiles:
                     found.add(f"{kind[:-1]} {Path(directory).relative_to(top).parts[0]}")
         return sorted(found)
 
-    def _prepare(self) -> None:
+    def require_root(self) -> None:
+        """Raises RootNeeded."""
         if os.geteuid() != 0:
             raise RootNeeded
+
+    def _prepare(self) -> None:
+        self.require_root()
         _, gid = self._host.qemu_ids()
         # QEMU's account reads disks by the pods' links; nobody else looks in: images may hold secrets.
         make_dir(self._dir, mode=0o750, owner=(0, gid))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a file names images, and the same file with each of them pinned to a digest; all else in it stays as it is written. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from hyperstart.errors import BadDefinition
+
+# Where a manifest, a podfile and a Compose file have mappings with an image: * is each item.
+_PLACES = (
+    ("spec", "containers", "*"),
+    ("spec", "initContainers", "*"),
+    ("containers", "*"),
+    ("services", "*"),
+)
+_VOLUMES = ("spec", "volumes", "*", "image")
+
+
+@dataclass(frozen=True)
+class Named:
+    """An image that a file names. start, end: where, in characters; quote: how it is quoted, or empty."""
+
+    image: str
+    start: int
+    end: int
+    quote: str
+
+
+def images(text: str, *, where: str) -> list[Named]:
+    """The images of a file, in its order. Raises BadDefinition for what is no YAML (JSON is)."""
+    try:
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise BadDefinition(f"cannot be read as YAML: {str(error).splitlines()[0]}", where=where) from None
+    nodes: dict[int, yaml.ScalarNode] = {}
+    for document in documents:
+        for node in _scalars(document):
+            # One that an alias repeats is written once.
+            nodes[node.start_mark.index] = node
+    return [Named(node.value, start, node.end_mark.index, node.style or "") for start, node in sorted(nodes.items()) if node.style not in ("|", ">")]
+
+
+def pinned(text: str, named: list[Named], digests: Mapping[str, str]) -> str:
+    """The text with ``@DIGEST`` behind each image that ``digests`` has."""
+    for item in reversed(named):
+        if item.image in digests:
+            text = f"{text[: item.start]}{item.quote}{item.image}@{digests[item.image]}{item.quote}{text[item.end :]}"
+    return text
+
+
+def is_open(image: str) -> bool:
+    """Whether an image can be pinned, and is not: a variable of a Compose file has no value yet."""
+    return "@" not in image and "$" not in image and bool(image)
+
+
+def _scalars(document: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    for place in _PLACES:
+        for holder in _at(document, place):
+            yield from _values(holder, "image")
+    for holder in _at(document, _VOLUMES):
+        yield from _values(holder, "reference")
+
+
+def _at(node: yaml.Node | None, place: tuple[str, ...]) -> Iterator[yaml.Node]:
+    if not place:
+        if node is not None:
+            yield node
+    elif place[0] == "*":
+        items = node.value if isinstance(node, yaml.SequenceNode) else [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else []
+        for item in items:
+            yield from _at(item, place[1:])
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            # A podfile's fields may be written in any case.
+            if isinstance(key, yaml.ScalarNode) and key.value.lower() == place[0].lower():
+                yield from _at(value, place[1:])
+
+
+def _values(holder: yaml.Node, name: str) -> Iterator[yaml.ScalarNode]:
+    yield from (node for node in _at(holder, (name,)) if isinstance(node, yaml.ScalarNode))
