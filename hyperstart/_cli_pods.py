@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper list``, ``stop``, ``start``, ``rm``."""
+"""``hyper list``, ``inspect``, ``stop``, ``start``, ``rm``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hyperstart import api
 from hyperstart._ansible import Options
 from hyperstart._arguments import Subparsers, command, options_of
-from hyperstart._output import actions_text, pods_table
+from hyperstart._output import actions_text, manifests_text, pods_table
 from hyperstart._reporter import Reporter
 from hyperstart.errors import OperationFailed
 from hyperstart.results import PodsResult
@@ -38,6 +38,19 @@ def add(subparsers: Subparsers) -> None:
             hyper list --inventory hosts.yml
         """,
     )
+    inspect_parser = command(
+        subparsers,
+        "inspect",
+        inspect,
+        usage="[OPTIONS] POD…",
+        summary="show all that is known of pods",
+        description="Definition, status as Kubernetes has it, and guest, in YAML; of Secrets digests are shown, not the values.",
+        examples="""
+            hyper inspect web
+            hyper inspect --json web shop
+        """,
+    )
+    inspect_parser.add_argument("pods", nargs="+", metavar="POD")
     for name, summary, doing, operation in _CHANGES:
         parser = command(
             subparsers,
@@ -49,9 +62,12 @@ def add(subparsers: Subparsers) -> None:
                 hyper {name} web
                 hyper {name} web shop
             """,
+            description="Exits with 1 when there is no pod of a name; the others are removed." if name == "rm" else "",
             changes=True,
         )
         parser.add_argument("pods", nargs="+", metavar="POD")
+        if name == "rm":
+            parser.add_argument("--ignore", action="store_true", help="a name that no pod has is not an error")
         if name != "start":
             parser.add_argument("--grace-period", type=int, metavar="SECONDS", help="how long containers may take to end (default: the pod's own)")
         if name == "start":
@@ -77,16 +93,30 @@ def list_(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def inspect(arguments: argparse.Namespace) -> int:
+    """Show pods with all that is known of them."""
+    with Reporter(sys.stderr, what="looking at the pods") as reporter:
+        result = api.inspect_pods(names=arguments.pods, **options_of(arguments, reporter))
+    found = [pod.as_json() for pod in result.pods]
+    print(json.dumps(found) + "\n" if arguments.json else manifests_text(found), end="")
+    return 0
+
+
 def change(doing: str, operation: Callable[[argparse.Namespace, Options], PodsResult]) -> Callable[[argparse.Namespace], int]:
     """A command that changes the pods ``arguments.pods`` and says what was done to each. doing: what is told meanwhile."""
 
     def run(arguments: argparse.Namespace) -> int:
         with Reporter(sys.stderr, what=f"{doing} {', '.join(arguments.pods)}") as reporter:
             result = operation(arguments, options_of(arguments, reporter))
+        # Only a removal takes names that no pod has; what there is has been removed.
+        found = {action.pod for action in result.actions}
+        absent = [] if getattr(arguments, "ignore", True) else [name for name in dict.fromkeys(arguments.pods) if name not in found]
         if arguments.json:
             print(json.dumps(result.as_json()))
         else:
-            print(actions_text(arguments.pods, result.actions, check=arguments.check), end="")
-        return 0
+            print(actions_text([name for name in arguments.pods if name not in absent], result.actions, check=arguments.check), end="")
+        for name in absent:
+            print(f"hyper: there is no pod {name}", file=sys.stderr)
+        return 1 if absent else 0
 
     return run

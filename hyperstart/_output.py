@@ -39,13 +39,14 @@ def pods_table(pods: Sequence[PodState], *, now: datetime | None = None) -> str:
     if not pods:
         return "No pods. Run one: hyper run IMAGE\n"
     several = len({pod.host for pod in pods}) > 1
-    headers = ["NAME", *(["HOST"] if several else []), "PHASE", "RUNNING", "IP", "PORTS", "AGE"]
+    headers = ["NAME", *(["HOST"] if several else []), "PHASE", "READY", "RESTARTS", "IP", "PORTS", "AGE"]
     rows = [
         [
             pod.name,
             *([pod.host] if several else []),
             pod.phase,
-            f"{sum(container.state == 'running' for container in pod.containers)}/{len(pod.containers)}",
+            f"{sum(container.ready for container in pod.containers)}/{len(pod.containers)}",
+            str(sum(container.restart_count for container in pod.containers)),
             pod.ip or "-",
             ", ".join(pod.ports) or "-",
             age(pod.created_at, now=now),
@@ -163,7 +164,7 @@ def size(count: int) -> str:
 
 
 def manifests_text(manifests: Sequence[Mapping[str, Any]]) -> str:
-    """Manifests as YAML documents, without anchors: what two of their fields share is written twice."""
+    """Manifests, or other documents, as YAML, without anchors: what two of their fields share is written twice."""
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002

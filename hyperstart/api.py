@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Unpack
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network, _manifest_objects
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network, _manifest_objects, _pull_secrets
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
@@ -25,8 +25,10 @@ from hyperstart.results import (
     HostsResult,
     ImagesResult,
     ImageState,
+    InspectResult,
     LogLine,
     LogsResult,
+    PodDetails,
     PodsResult,
     PodState,
 )
@@ -216,6 +218,13 @@ def list_pods(*, names: Sequence[str] | None = None, **options: Unpack[Options])
     return _play("list_pods.yml", {"pod_names": list(names) if names is not None else None}, options, _pods_result)
 
 
+def inspect_pods(*, names: Sequence[str], **options: Unpack[Options]) -> InspectResult:
+    """All that is known of pods. Raises OperationFailed when no host has a pod of one of the names."""
+    if not names:
+        raise BadDefinition("no pod is named", where="names", remedy="Name at least one; see them all: hyper list")
+    return _play("inspect_pod.yml", {"pod_names": list(names)}, options, _inspect_result)
+
+
 def pod_logs(*, pod: str, container: str | None = None, tail: int | None = None, **options: Unpack[Options]) -> LogsResult:
     """What a pod's containers wrote, also when it has ended. tail: only so many of the last lines."""
     variables = {"pod_name": pod, "pod_container": container, "pod_tail": tail}
@@ -302,7 +311,7 @@ def _run_variables(manifests: Sequence[Manifest], pull: Pull | None, authfile: s
     pods, objects = _manifest_objects.split(given)
     for number, manifest in enumerate(pods):
         try:
-            _manifest.parse(manifest, objects)
+            _pull_secrets.credentials(_manifest.parse(manifest, objects), objects)
         except InvalidManifest as error:
             if len(pods) == 1:
                 raise
@@ -344,6 +353,10 @@ def _pods_result(play: Play) -> PodsResult:
         actions=_collect(results, "actions", Action.of),
         diffs=tuple(result.values["diff"] for result in results if result.values.get("diff")),
     )
+
+
+def _inspect_result(play: Play) -> InspectResult:
+    return InspectResult(*_base(play), pods=_collect(play.of("pod_info"), "pods", PodDetails.of))
 
 
 def _completed_result(play: Play) -> CompletedResult:

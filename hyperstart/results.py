@@ -19,6 +19,7 @@ class ContainerState:
     state: str
     exit_code: int | None = None
     restart_count: int = 0
+    ready: bool = False
     reason: str = ""
     message: str = ""
     started_at: str | None = None
@@ -33,6 +34,7 @@ class ContainerState:
             state=values["state"],
             exit_code=values.get("exitCode"),
             restart_count=values.get("restartCount") or 0,
+            ready=bool(values.get("ready")),
             reason=values.get("reason") or "",
             message=values.get("message") or "",
             started_at=values.get("startedAt"),
@@ -47,6 +49,7 @@ class ContainerState:
             "state": self.state,
             "exitCode": self.exit_code,
             "restartCount": self.restart_count,
+            "ready": self.ready,
             "reason": self.reason,
             "message": self.message,
             "startedAt": self.started_at,
@@ -56,7 +59,8 @@ class ContainerState:
 
 @dataclass(frozen=True)
 class PodState:
-    """A pod on a host. phase: Pending, Running, Succeeded, Failed or Stopped; accelerator: kvm or tcg while it runs; timings: seconds by stage."""
+    """A pod on a host. phase: Pending, Running, Succeeded, Failed or Stopped; accelerator: kvm or tcg while it runs; timings: seconds by stage;
+    status: as Kubernetes has it, PodStatus v1 core."""
 
     name: str
     host: str
@@ -71,6 +75,7 @@ class PodState:
     created_at: str | None = None
     containers: tuple[ContainerState, ...] = ()
     timings: Mapping[str, float] | None = None
+    status: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, host: str, values: Mapping[str, Any]) -> PodState:
@@ -89,6 +94,7 @@ class PodState:
             created_at=values.get("createdAt"),
             containers=tuple(ContainerState.of(container) for container in values.get("containers") or ()),
             timings=dict(values.get("timings") or {}),
+            status=dict(values.get("status") or {}),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -107,6 +113,37 @@ class PodState:
             "createdAt": self.created_at,
             "containers": [container.as_json() for container in self.containers],
             "timings": dict(self.timings or {}),
+            "status": dict(self.status or {}),
+        }
+
+
+@dataclass(frozen=True)
+class PodDetails:
+    """All that is known of a pod. definition: the manifest as it was given; objects: the ConfigMaps and Secrets that it uses, of Secrets digests only;
+    guest: facts of the guest and its place on the host."""
+
+    pod: PodState
+    definition: Mapping[str, Any]
+    objects: tuple[Mapping[str, Any], ...]
+    guest: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, host: str, values: Mapping[str, Any]) -> PodDetails:
+        """From a module's result. host: its name in the inventory."""
+        return cls(PodState.of(host, values), dict(values["definition"]), tuple(values["objects"]), dict(values["guest"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of ``hyper inspect``."""
+        return {
+            "name": self.pod.name,
+            "host": self.pod.host,
+            "phase": self.pod.phase,
+            "createdAt": self.pod.created_at,
+            "ports": list(self.pod.ports),
+            "guest": dict(self.guest),
+            "definition": dict(self.definition),
+            "objects": [dict(document) for document in self.objects],
+            "status": dict(self.pod.status or {}),
         }
 
 
@@ -255,6 +292,13 @@ class WaitResult(PodsResult):
     def as_json(self) -> dict[str, Any]:
         """The form of ``--json``."""
         return {"pods": [pod.as_json() for pod in self.pods], "exitCode": self.exit_code}
+
+
+@dataclass(frozen=True)
+class InspectResult(Result):
+    """pods: by host, each as it was asked for."""
+
+    pods: tuple[PodDetails, ...]
 
 
 @dataclass(frozen=True)

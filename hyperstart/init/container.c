@@ -34,13 +34,15 @@ void container_init(struct container *container, const struct container_plan *pl
     probes_init(container);
 }
 
+static struct tail *tail_of(struct container *container) { return container->plan->last_word_from_log ? &container->tail : NULL; }
+
 /* The ends of PID 1 are kept in the container, those of the process are in stdio, to be closed after the fork. */
 static int open_terminal(struct container *container, int stdio[3], struct error *error) {
     int terminal = terminal_open(&stdio[0], error);
     if (terminal < 0)
         return -1;
     stdio[1] = stdio[2] = stdio[0];
-    return stream_open(&container->output[0], terminal, container->plan->name, "stdout") < 0 ? fail_errno(error, "terminal") : 0;
+    return stream_open(&container->output[0], terminal, container->plan->name, "stdout", tail_of(container)) < 0 ? fail_errno(error, "terminal") : 0;
 }
 
 static int open_pipes(struct container *container, int stdio[3], struct error *error) {
@@ -51,7 +53,7 @@ static int open_pipes(struct container *container, int stdio[3], struct error *e
             return fail_errno(error, "pipe");
         stdio[1 + index] = ends[1];
         fcntl(ends[0], F_SETFL, O_NONBLOCK);
-        if (stream_open(&container->output[index], ends[0], container->plan->name, names[index]) < 0)
+        if (stream_open(&container->output[index], ends[0], container->plan->name, names[index], tail_of(container)) < 0)
             return fail_errno(error, "pipe");
     }
     if (!container->plan->open_stdin) {
@@ -138,6 +140,7 @@ void container_start(struct container *container, const struct launch_plan *plan
     container->report.done = report_done;
     container->state = CONTAINER_STARTING;
     container->start_code = 0;
+    container->tail.size = 0;
     container->pid = launch(container, plan, &error);
     if (container->pid < 0) {
         container->pid = 0;
@@ -235,8 +238,11 @@ static void end(struct container *container, int exit_code, int signal_number) {
                         : limits_out_of_memory(container->plan->name) && signal_number == SIGKILL ? "OOMKilled"
                         : exit_code                                                               ? "Error"
                                                                                                   : "Completed";
+    container->last.word[0] = 0;
+    if (!container->start_code)
+        last_word_read(container->plan, exit_code, &container->tail, container->last.word, pod_last_word_limit());
     log_event(container->plan->name, "exited", "code", decimal(&code, exit_code), "signal", decimal(&signal_text, signal_number), "reason", container->reason,
-              "message", container->message, NULL);
+              "message", container->message, container->last.word[0] ? "said" : NULL, container->last.word, NULL);
     container->last.reason = container->reason;
     memcpy(container->last.message, container->message, sizeof container->message);
     container->last.started_at = container->start_code ? 0 : container->started_at;
@@ -276,6 +282,13 @@ bool container_is_ready(const struct container *container) {
     if (container->plan->init && !is_sidecar(container->plan))
         return container->state == CONTAINER_TERMINATED && !container->exit_code;
     return container->state == CONTAINER_RUNNING && container->passed && container->ready;
+}
+
+void container_note_ready(struct container *container) {
+    if (container->was_ready == container_is_ready(container))
+        return;
+    container->was_ready = !container->was_ready;
+    container->turned_at = realtime_ns();
 }
 
 void container_tell_ready(struct container *container) {

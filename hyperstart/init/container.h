@@ -3,6 +3,7 @@
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
+#include "last_word.h"
 #include "probe.h"
 #include "process.h"
 #include "stream.h"
@@ -46,11 +47,15 @@ struct container {
     int start_code;      /* of a start that failed */
     int exit_code, signal;
     uint64_t started_at, finished_at; /* nanoseconds since 1970 */
+    bool was_ready;
+    uint64_t turned_at; /* likewise: when that changed */
     struct {
         const char *reason;
         char message[sizeof(struct error)];
         uint64_t started_at;
+        char word[LAST_WORD_LIMIT + 1];
     } last;                 /* of its last end */
+    struct tail tail;       /* of both outputs, where the plan wants it */
     uint64_t running_since; /* monotonic milliseconds */
     unsigned restarts;
     uint64_t back_off;   /* milliseconds, the next one */
@@ -66,6 +71,8 @@ void container_reaped(struct container *container, int wait_status);
 /* Takes a container that is ENDING to its end, once nothing of it is left. */
 void container_settle(struct container *container);
 bool container_is_ready(const struct container *container);
+/* Keeps the time of a change of that. */
+void container_note_ready(struct container *container);
 /* Logs a change of that. */
 void container_tell_ready(struct container *container);
 /* What those that follow an init container wait for. */
@@ -90,6 +97,8 @@ void container_stop_advance(struct container *container);
 void pod_container_changed(void);
 void pod_container_start(struct container *container);
 bool pod_is_stopping(void);
+/* How long a container's last word may be. */
+size_t pod_last_word_limit(void);
 /* Whether it is this container's turn to be told to end. */
 bool pod_may_end(const struct container *container);
 

@@ -68,10 +68,11 @@
 #define ATTRIBUTE_VALUE 2 /* bytes */
 
 /* STATUS */
-#define STATUS_PHASE 1     /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
-#define STATUS_MESSAGE 2   /* text */
-#define STATUS_CONTAINER 3 /* fields +, in the plan's order */
-#define STATUS_REASON 4    /* text: "DeadlineExceeded" */
+#define STATUS_PHASE 1        /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
+#define STATUS_MESSAGE 2      /* text */
+#define STATUS_CONTAINER 3    /* fields +, in the plan's order */
+#define STATUS_REASON 4       /* text: "DeadlineExceeded" */
+#define STATUS_STARTED_AT 240 /* number: nanoseconds since 1970, of the guest's start */
 
 /* STATUS: container */
 #define STATUS_CONTAINER_NAME 1          /* text ! */
@@ -90,6 +91,8 @@
 #define STATUS_CONTAINER_LAST_REASON 13     /* text, of the last end */
 #define STATUS_CONTAINER_LAST_MESSAGE 14    /* text, of the last end */
 #define STATUS_CONTAINER_LAST_STARTED_AT 15 /* number: nanoseconds since 1970, of the start before the last end */
+#define STATUS_CONTAINER_LAST_WORD 241      /* text: what the container said of its last end */
+#define STATUS_CONTAINER_TURNED_AT 240      /* number: nanoseconds since 1970, of when it last became ready or ceased to be; absent: it has never been */
 
 /* EXIT */
 #define EXIT_CODE 1   /* number ! 0-255; 128 + signal when a signal ended it */

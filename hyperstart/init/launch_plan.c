@@ -138,6 +138,9 @@ static int check_container(void *target, struct error *error) {
     for (size_t index = 0; index < container->capabilities.count; index++)
         if (container->capabilities.items[index] > MAX_CAPABILITY)
             return fail(error, "container %s: a capability is out of range", name);
+    const char *last_word = container->last_word_path;
+    if (last_word && (last_word[0] != '/' || !last_word[strspn(last_word, "/")] || has_dot_dot(last_word)))
+        return fail(error, "container %s: the termination message's \"%.80s\" is not an absolute path below /", name, last_word);
     if (!container->stop_signal || container->stop_signal > MAX_SIGNAL)
         return fail(error, "container %s: the stop signal is out of range", name);
     if (container->grace_period > MAX_GRACE_PERIOD)
@@ -294,6 +297,8 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_DEVICE, FIELD_FORMS, false, container_plan, devices, &device_form),
     RULE(CONTAINER_ULIMIT, FIELD_FORMS, false, container_plan, ulimits, &ulimit_form),
     RULE(CONTAINER_GROUP_NAME, FIELD_TEXTS, false, container_plan, group_names, NULL),
+    RULE(CONTAINER_LAST_WORD_PATH, FIELD_TEXT, false, container_plan, last_word_path, NULL),
+    RULE(CONTAINER_LAST_WORD_LOG, FIELD_FLAG, false, container_plan, last_word_from_log, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

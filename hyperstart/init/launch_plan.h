@@ -80,6 +80,8 @@ struct container_plan {
     bool init;
     struct probe_plans startup_probe, liveness_probe, readiness_probe;
     struct action_plans post_start, pre_stop;
+    char *last_word_path; /* NULL: none */
+    bool last_word_from_log;
 };
 
 struct launch_plan {

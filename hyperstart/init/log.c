@@ -92,7 +92,7 @@ void log_line(const char *stamp, const char *stream, bool whole, const char *con
 }
 
 struct text {
-    char data[2048];
+    char data[12288]; /* a last word may have 4096 bytes, and each may need a backslash */
     size_t size;
 };
 
@@ -112,9 +112,9 @@ static void add_value(struct text *text, const char *value) {
         unsigned char letter = (unsigned char)*value;
         if (letter == '"' || letter == '\\')
             add(text, '\\');
-        if (letter == '\n') {
+        if (letter == '\n' || letter == '\t' || letter == '\r') {
             add(text, '\\');
-            letter = 'n';
+            letter = letter == '\n' ? 'n' : letter == '\t' ? 't' : 'r';
         }
         add(text, letter < ' ' || letter == 127 ? '?' : (char)letter);
     }

@@ -202,6 +202,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "hyperstart");
     if (loop_open() < 0 || open_signals(&error) < 0)
         return 1;
+    pod.started_at = realtime_ns();
     log_event("-", "boot", "version", VERSION, NULL);
     if (machine_prepare(&error) < 0 || (machine.test ? open_test(&options, &error) : open_machine(&error)) < 0)
         pod_break(error.text);

@@ -98,6 +98,8 @@
 #define CONTAINER_ULIMIT 260           /* fields + of every process of it */
 #define CONTAINER_GROUP_NAME 261       /* text + an additional group, by its name in the image */
 #define CONTAINER_DEVICE 220           /* fields + */
+#define CONTAINER_LAST_WORD_PATH 240   /* text, an absolute path: a file for what the container says of its end; absent: there is none */
+#define CONTAINER_LAST_WORD_LOG 241    /* flag: where that is empty and the container failed, the end of its output */
 
 /* device */
 #define DEVICE_VOLUME 1 /* text ! of kind "block" */

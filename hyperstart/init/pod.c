@@ -180,6 +180,11 @@ void pod_stop(const char *cause, int64_t grace_period) {
         container_stop(pod.containers[index], grace_period);
 }
 
+size_t pod_last_word_limit(void) {
+    size_t share = LAST_WORDS_LIMIT / pod.count;
+    return share < LAST_WORD_LIMIT ? share : LAST_WORD_LIMIT;
+}
+
 bool pod_is_stopping(void) { return pod.phase >= POD_STOPPING; }
 
 bool pod_may_end(const struct container *container) {
@@ -220,9 +225,10 @@ void pod_container_changed(void) {
     pod.changes++;
     may_progress = true;
     for (size_t index = 0; index < pod.count; index++) {
-        const struct container *container = pod.containers[index];
+        struct container *container = pod.containers[index];
         started &= (container->started && !container->next) || container->removed;
         tried &= container->started || container->ended || container->removed;
+        container_note_ready(container);
     }
     if (started && !all_started)
         log_event("-", "running", NULL);

@@ -17,9 +17,10 @@ struct pod {
     size_t count;
     enum pod_phase phase;
     char message[sizeof(struct error)];
-    unsigned changes; /* counts, so that watchers know */
-    bool broken;      /* the plan could not be carried out */
-    bool overdue;     /* its deadline has passed */
+    unsigned changes;    /* counts, so that watchers know */
+    bool broken;         /* the plan could not be carried out */
+    uint64_t started_at; /* nanoseconds since 1970 */
+    bool overdue;        /* its deadline has passed */
 };
 extern struct pod pod;
 

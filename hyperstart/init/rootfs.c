@@ -3,6 +3,7 @@
 
 #include "devices.h"
 #include "files.h"
+#include "last_word.h"
 #include "machine.h"
 #include "scratch.h"
 #include "syscalls.h"
@@ -196,7 +197,7 @@ int rootfs_enter(const struct container_plan *container, const struct launch_pla
     for (size_t index = 0; index < container->mounts.count; index++)
         if (volume_mount(&container->mounts.items[index], root, error) < 0)
             return -1;
-    if (mount_names(container, plan, root, error) < 0)
+    if (mount_names(container, plan, root, error) < 0 || last_word_mount(container, root, error) < 0)
         return -1;
     return change_root(container, root, error);
 }

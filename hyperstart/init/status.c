@@ -37,9 +37,12 @@ static void write_container(struct writer *writer, const struct container *conta
     if (container->ended) {
         write_text(writer, STATUS_CONTAINER_LAST_REASON, container->last.reason);
         write_text(writer, STATUS_CONTAINER_LAST_MESSAGE, container->last.message);
+        write_text(writer, STATUS_CONTAINER_LAST_WORD, container->last.word);
     }
     if (container->ended && container->last.started_at)
         write_number(writer, STATUS_CONTAINER_LAST_STARTED_AT, container->last.started_at);
+    if (container->turned_at)
+        write_number(writer, STATUS_CONTAINER_TURNED_AT, container->turned_at);
     write_number(writer, STATUS_CONTAINER_READY, container_is_ready(container) && !container->removed);
     write_number(writer, STATUS_CONTAINER_STARTED, container->state == CONTAINER_RUNNING && container->passed && !container->removed);
     write_end(writer, begin);
@@ -50,6 +53,7 @@ void pod_status(struct writer *writer) {
         [POD_PENDING] = "Pending", [POD_RUNNING] = "Running", [POD_STOPPING] = "Stopping", [POD_SUCCEEDED] = "Succeeded", [POD_FAILED] = "Failed"};
     write_text(writer, STATUS_PHASE, phases[pod.phase]);
     write_text(writer, STATUS_MESSAGE, pod.message);
+    write_number(writer, STATUS_STARTED_AT, pod.started_at);
     write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
     for (size_t index = 0; index < pod.count; index++)
         write_container(writer, pod.containers[index]);

@@ -69,6 +69,8 @@ static enum outcome advance(struct stream *stream) {
     }
     ssize_t got = read(stream->source.fd, stream->buffer + stream->end, BUFFER_SIZE - stream->end);
     if (got > 0) {
+        if (stream->tail)
+            tail_add(stream->tail, stream->buffer + stream->end, (size_t)got);
         stream->end += (size_t)got;
         return MORE;
     }
@@ -105,8 +107,8 @@ static void ready(struct source *source, uint32_t events) {
     run(containing(source, struct stream, source));
 }
 
-int stream_open(struct stream *stream, int fd, const char *container, const char *name) {
-    *stream = (struct stream){.source = {.fd = fd, .ready = ready}, .container = container, .name = name, .buffer = malloc(BUFFER_SIZE)};
+int stream_open(struct stream *stream, int fd, const char *container, const char *name, struct tail *tail) {
+    *stream = (struct stream){.source = {.fd = fd, .ready = ready}, .container = container, .name = name, .buffer = malloc(BUFFER_SIZE), .tail = tail};
     if (stream->buffer && loop_watch(&stream->source, EPOLLIN) == 0)
         return 0;
     finish(stream);

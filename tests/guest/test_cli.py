@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest
 
 from tests.support.pods import ROOT, PodHost, free_port
 
@@ -61,7 +63,7 @@ def gone(pods: PodHost, hyper: Hyper) -> Iterator[list[str]]:
     names: list[str] = []
     yield names
     if names:
-        hyper("rm", "--grace-period", "0", *names)
+        hyper("rm", "--ignore", "--grace-period", "0", *names)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,24 @@ def test_list_json_is_for_machines(shop: str, hyper: Hyper) -> None:
         ("tools-2", "running", None, 0),
     ]
     assert hyper.json("list", "--limit", "localhost") == hyper.json("ps")
+
+
+def test_list_and_inspect_tell_the_status_as_kubernetes_has_it(shop: str, hyper: Hyper) -> None:
+    lines = [line.split() for line in hyper("list").stdout.splitlines()]
+    assert lines[0] == ["NAME", "PHASE", "READY", "RESTARTS", "IP", "PORTS", "AGE"]
+    assert [line[:4] for line in lines[1:] if line[0] == shop] == [[shop, "Running", "3/3", "0"]]
+    (found,) = hyper.json("inspect", shop)
+    status, definition = found["status"], found["definition"]
+    assert status == hyper.pod(shop)["status"]
+    assert [each["name"] for each in status["containerStatuses"]] == [each["name"] for each in definition["spec"]["containers"]]
+    assert {each["type"]: each["status"] for each in status["conditions"]}["Ready"] == "True"
+    times = [found["createdAt"], status["startTime"], status["conditions"][3]["lastTransitionTime"]]
+    assert times == sorted(times)
+    assert (found["guest"]["running"], found["guest"]["memoryMiB"]) == (True, 128)
+    shown = yaml.safe_load(hyper("inspect", shop).stdout)
+    assert shown == found
+    assert _manifest.parse(shown["definition"]).name == shop
+    assert "there is no pod nosuch" in hyper("inspect", "nosuch", code=1).stderr
 
 
 def test_a_published_port_answers(shop: str, hyper: Hyper, port: int) -> None:
@@ -145,7 +165,8 @@ def test_rm_leaves_nothing(hyper: Hyper, pods: PodHost) -> None:
     assert name not in {pod["name"] for pod in hyper.json("list")}
     assert not pods.host.pod_dir(name).exists()
     assert not pods.host.pod_run_dir(name).exists()
-    assert hyper("rm", name).stdout == f"{name}: nothing to do\n"
+    assert hyper("rm", name, code=1).stderr.splitlines()[-1] == f"hyper: there is no pod {name}"
+    assert hyper("rm", "--ignore", name).stdout == f"{name}: nothing to do\n"
 
 
 def test_a_file_of_two_pods_converges(hyper: Hyper, gone: list[str], tmp_path: Path) -> None:

@@ -72,6 +72,30 @@ def test_values_of_config_maps_and_secrets(pods: PodHost) -> None:
         pods.pod("valued", state="absent", grace_period=0)
 
 
+def test_names_and_termination_messages(pods: PodHost) -> None:
+    """What a container says of its end is known when the guest is off, and so is how the pod fared."""
+    pod = manifest(
+        "named",
+        {"name": "one", "command": sh("hostname; grep default.svc /etc/hosts; printf 'disk full' > /dev/termination-log; exit 3")},
+        {"name": "two", "command": sh("echo last line >&2; exit 4"), "terminationMessagePolicy": "FallbackToLogsOnError"},
+        subdomain="shop",
+        setHostnameAsFQDN=True,
+    )
+    try:
+        pods.pod(pod, wait="completed")
+        full = "named.shop.default.svc.cluster.local"
+        assert f" F one {full}\n" in pods.log("named")
+        assert f"\t{full} named\n" in pods.log("named")
+        [found] = pods.module("pod_info", names=["named"], details=True)["pods"]
+        assert [each["message"] for each in found["containers"]] == ["disk full", "last line\n"]
+        ends = [each["state"]["terminated"] for each in found["status"]["containerStatuses"]]
+        assert [(end["exitCode"], end["reason"], end["message"]) for end in ends] == [(3, "Error", "disk full"), (4, "Error", "last line\n")]
+        assert found["status"]["startTime"] <= ends[0]["startedAt"] <= ends[0]["finishedAt"] <= found["status"]["conditions"][3]["lastTransitionTime"]
+        assert (found["definition"], found["guest"]["running"], found["guest"]["ips"]) == (pod, False, [])
+    finally:
+        pods.pod("named", state="absent", grace_period=0)
+
+
 def test_volumes_of_files(pods: PodHost) -> None:
     """ConfigMaps, Secrets and fields as files, with their modes; read-only, in memory, and one by its subPath."""
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"redis.conf": "port 7\n", "other": "x"}}

@@ -139,8 +139,8 @@ CASES = (
     Case(
         "bad reference",
         [container(image="No/Such:Tag")],
-        "BadReference",
-        "'No/Such:Tag' is no reference to an image: the repository's name must be in lower case. "
+        "InvalidManifest",
+        "spec.containers[0].image: 'No/Such:Tag' is no reference to an image: the repository's name must be in lower case. "
         "Write [REGISTRY/]NAME[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME:TAG] or aci:FILE",
     ),
     Case(

@@ -22,6 +22,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     UnsupportedPlatform,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+from ansible_collections.hyper.pods.plugins.module_utils._pull_secrets import auth_file
 
 from tests.support.images import ARCHITECTURE, Layer, Member, digest, write_index, write_layout
 from tests.support.registry import Registry, running
@@ -62,6 +63,10 @@ def test_tls_and_credentials(secure_registry: Registry, store: ImageStore, layou
         store.ensure(reference, authfile=wrong)
     with pytest.raises(CredentialsMissing, match=r"/no/such\.json"):
         store.ensure(reference, authfile=Path("/no/such.json"))
+    assert secure_registry.authfile
+    secrets = json.loads(secure_registry.authfile.read_text())["auths"]
+    with auth_file([secrets], None) as unnamed:
+        assert store.compare(reference, policy="always", authfile=unnamed).offer
     assert store.ensure(reference, authfile=secure_registry.authfile)[1]
 
 

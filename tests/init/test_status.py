@@ -32,6 +32,11 @@ def test_a_status_tells_what_is(init: Init) -> None:
         assert two.finished_at is not None
         assert before <= one.started_at <= time.time()
         assert before <= two.started_at <= two.finished_at <= time.time()
+        assert status.started_at is not None
+        assert before <= status.started_at <= one.started_at
+        assert (one.turned_at or 0) >= one.started_at
+        assert two.started_at <= (two.turned_at or 0) <= two.finished_at + 1
+        assert three.turned_at is None
 
 
 def test_the_log_remembers_what_the_status_told(init: Init) -> None:
@@ -69,4 +74,5 @@ def test_every_watcher_is_told_to_the_end(init: Init) -> None:
 def test_a_plan_that_cannot_be_carried_out_is_told(init: Init) -> None:
     with init.pod(plan=bytes(512)) as pod:
         assert pod.wait() == 2
-        assert pod.life().status() == Status("Failed", "plan: this is not a launch plan")
+        status = pod.life().status()
+        assert status == Status("Failed", "plan: this is not a launch plan", started_at=status.started_at)

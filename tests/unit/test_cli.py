@@ -29,7 +29,7 @@ POD = {
     "ports": ["127.0.0.1:8080->80/tcp"],
     "createdAt": "2026-01-01T00:00:00Z",
     "containers": [
-        {"name": "nginx", "image": "nginx:1", "state": "running", "exitCode": None, "restartCount": 0},
+        {"name": "nginx", "image": "nginx:1", "state": "running", "exitCode": None, "restartCount": 0, "ready": True},
         {"name": "job", "image": "busybox", "state": "terminated", "exitCode": 3, "restartCount": 2, "reason": "Error"},
     ],
     "timings": {"images": 0.21, "boot": 3.04},
@@ -270,7 +270,8 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("pause web", "pause_pod.yml", {"pod_names": ["web"]}),
         ("unpause web", "unpause_pod.yml", {"pod_names": ["web"]}),
         ("wait web --for ready --timeout 5", "wait_pod.yml", {"pod_names": ["web"], "pod_until": "ready", "pod_wait_timeout": 5}),
-        ("rm web", "remove_pod.yml", {"pod_names": ["web"]}),
+        ("rm --ignore web", "remove_pod.yml", {"pod_names": ["web"]}),
+        ("inspect web", "inspect_pod.yml", {"pod_names": ["web"]}),
         ("logs web", "pod_logs.yml", {"pod_name": "web"}),
         ("logs web nginx --tail 5", "pod_logs.yml", {"pod_name": "web", "pod_container": "nginx", "pod_tail": 5}),
         ("images", "list_images.yml", {}),
@@ -394,9 +395,9 @@ def test_list_reads_well(stage: Stage, capsys: pytest.CaptureFixture[str]) -> No
     stage.results = [("localhost", "pod_info", {"pods": [POD, {**POD, "name": "a-long-name", "phase": "Stopped", "ip": "", "ports": [], "createdAt": None}]})]
     assert hyper("list") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["NAME", "PHASE", "RUNNING", "IP", "PORTS", "AGE"]
-    assert lines[1].split()[:5] == ["web", "Running", "1/2", "10.0.2.15", "127.0.0.1:8080->80/tcp"]
-    assert lines[2].split() == ["a-long-name", "Stopped", "1/2", "-", "-", "-"]
+    assert lines[0].split() == ["NAME", "PHASE", "READY", "RESTARTS", "IP", "PORTS", "AGE"]
+    assert lines[1].split()[:6] == ["web", "Running", "1/2", "2", "10.0.2.15", "127.0.0.1:8080->80/tcp"]
+    assert lines[2].split() == ["a-long-name", "Stopped", "1/2", "2", "-", "-", "-"]
     assert lines[0].index("PHASE") == lines[1].index("Running") == lines[2].index("Stopped")
 
 
@@ -429,6 +430,27 @@ def test_run_ends_with_the_pods_containers_address_acceleration_and_times(stage:
     assert "  nginx      nginx:1  running                          0\n" in out
     assert "  job        busybox  terminated (exit code 3, Error)  2\n" in out
     assert "in all: images 0.2 s, boot 3.0 s\n" in out
+
+
+def test_inspect_shows_a_document_for_each_pod(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    definition = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}
+    details = {"definition": definition, "objects": [{"kind": "ConfigMap"}], "guest": {"running": True}, "status": {"phase": "Running"}}
+    stage.results = [("kvm1", "pod_info", {"pods": [{**POD, **details}]}), ("kvm2", "pod_info", {"pods": [{**POD, **details, "name": "shop"}]})]
+    assert hyper("inspect web shop") == 0
+    shown = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [(each["name"], each["host"]) for each in shown] == [("web", "kvm1"), ("shop", "kvm2")]
+    assert details.items() <= shown[0].items()
+    assert hyper("inspect --json web shop") == 0
+    assert json.loads(capsys.readouterr().out) == shown
+    assert (stage.playbook, stage.variables) == ("inspect_pod.yml", {"pod_names": ["web", "shop"]})
+
+
+def test_rm_of_a_name_that_no_pod_has(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.results = [("localhost", "pod", {"changed": True, "pods": [], "actions": [{"pod": "web", "action": "delete", "reason": "the pod is defined"}]})]
+    assert hyper("rm web nosuch") == 1
+    assert capsys.readouterr() == ("web: removed\n", "hyper: there is no pod nosuch\n")
+    assert hyper("rm --ignore web nosuch") == 0
+    assert capsys.readouterr() == ("web: removed\nnosuch: nothing to do\n", "")
 
 
 def test_a_change_is_told_for_each_pod(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -625,6 +647,7 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
         "",
         "run",
         "list",
+        "inspect",
         "logs",
         "exec",
         "stop",

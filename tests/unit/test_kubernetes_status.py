@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import pod_status
+from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso, pod_status
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 
@@ -21,13 +22,13 @@ MANIFEST: dict[str, Any] = {
     },
 }
 DONE = ContainerStatus("before", "terminated", "Completed", exit_code=0, started_at=0.5, finished_at=1.0, ready=True)
-SIDE = ContainerStatus("side", "running", started_at=1.5, ready=True, started=True)
-APP = ContainerStatus("app", "running", started_at=2.0, ready=True, started=True)
+SIDE = ContainerStatus("side", "running", started_at=1.5, ready=True, started=True, turned_at=1.5)
+APP = ContainerStatus("app", "running", started_at=2.0, ready=True, started=True, turned_at=2.0)
 
 
 def status_of(status: Status | None, ip: str = "10.0.2.15") -> dict[str, Any]:
     """The status, which has to be what Kubernetes' schema says."""
-    made = pod_status(parse(MANIFEST), status, {"app": "sha256:1"}, ips=(ip,) if ip else ())
+    made = pod_status(parse(MANIFEST), status, {"app": "sha256:1"}, ips=(ip,) if ip else (), created_at=0.25)
     kubernetes_validate.validate({**MANIFEST, "status": made}, "1.34", strict=True)
     return made
 
@@ -108,6 +109,11 @@ def test_conditions(status: Status | None, wanted: list[str], messages: list[str
             {"terminated": {"exitCode": 137, "signal": 9, "reason": "OOMKilled", "message": "big", "finishedAt": "1970-01-01T00:00:03.000Z"}},
         ),
         (
+            ContainerStatus("app", "terminated", "Error", exit_code=3, finished_at=3, last_word="disk full"),
+            {"terminated": {"exitCode": 3, "reason": "Error", "message": "disk full", "finishedAt": "1970-01-01T00:00:03.000Z"}},
+            {},
+        ),
+        (
             ContainerStatus("app", "terminated", "GuestLost", started_at=4),
             {"terminated": {"exitCode": 137, "reason": "GuestLost", "startedAt": "1970-01-01T00:00:04.000Z"}},
             {},
@@ -123,3 +129,29 @@ def test_why_a_pod_failed() -> None:
     status = status_of(Status("Failed", "too long", (), "DeadlineExceeded"), ip="")
     assert (status["reason"], status["message"]) == ("DeadlineExceeded", "too long")
     assert "podIP" not in status
+
+
+@pytest.mark.parametrize(
+    ("status", "initialized", "ready"),
+    [
+        (None, 0.25, 0.25),
+        (Status("Pending", started_at=0.5), 0.5, 0.5),
+        (Status("Pending", containers=(DONE,), started_at=0.5), 0.5, 0.5),
+        (Status("Running", containers=(DONE, SIDE, APP), started_at=0.5), 1.5, 2.0),
+        (Status("Running", containers=(DONE, SIDE, replace(APP, ready=False, turned_at=7.0)), started_at=0.5), 1.5, 7.0),
+        (Status("Running", containers=(DONE, replace(SIDE, ready=False, turned_at=6.0), replace(APP, ready=False, turned_at=7.0)), started_at=0.5), 1.5, 6.0),
+        (Status("Running", containers=(DONE, SIDE, replace(APP, ready=False, turned_at=None)), started_at=0.5), 1.5, 0.5),
+        (Status("Succeeded", containers=(DONE, replace(APP, state="terminated", exit_code=0, finished_at=9.0)), started_at=0.5), 1.0, 9.0),
+        (Status("Failed", containers=(ContainerStatus("app", "terminated", "GuestLost"),), started_at=0.5), 0.5, None),
+    ],
+)
+def test_times_of_conditions(status: Status | None, initialized: float, ready: float | None) -> None:
+    made = status_of(status)
+    times = {item["type"]: item.get("lastTransitionTime") for item in made["conditions"]}
+    assert times == {"PodScheduled": iso(0.25), "Initialized": iso(initialized), "ContainersReady": iso(ready), "Ready": iso(ready)}
+    assert made.get("startTime") == (iso(0.5) if status else None)
+
+
+def test_an_init_container_that_the_log_remembers_as_ended_well_is_ready() -> None:
+    status = status_of(Status("Running", containers=(replace(DONE, ready=False), SIDE, APP)))
+    assert conditions(status)["Initialized"] == "True"

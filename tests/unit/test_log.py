@@ -140,8 +140,8 @@ STARTED = events(
     (2, "app", "started pid=3 restarts=0"),
 )
 RUNNING = STARTED + events((2, "-", "running"))
-WEB = ContainerStatus("web", "running", pid=2, started_at=AT + 1, ready=True, started=True)
-APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, started=True)
+WEB = ContainerStatus("web", "running", pid=2, started_at=AT + 1, ready=True, started=True, turned_at=AT + 1)
+APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, started=True, turned_at=AT + 2)
 
 
 @pytest.mark.parametrize(
@@ -168,18 +168,27 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
                 containers=(
                     WEB,
                     replace(
-                        APP, pid=4, exit_code=137, signal=9, restart_count=1, started_at=AT + 4, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2
+                        APP,
+                        pid=4,
+                        exit_code=137,
+                        signal=9,
+                        restart_count=1,
+                        started_at=AT + 4,
+                        finished_at=AT + 3,
+                        last_reason="Error",
+                        last_started_at=AT + 2,
+                        turned_at=AT + 4,
                     ),
                 ),
             ),
         ),
         (
             RUNNING + events((3, "app", 'unready started=0 message=""'), (3, "web", 'unready started=1 message="probe failed"'), (4, "web", "ready started=1")),
-            _log.Life("1", AT + 1, "Running", containers=(WEB, replace(APP, ready=False, started=False))),
+            _log.Life("1", AT + 1, "Running", containers=(replace(WEB, turned_at=AT + 4), replace(APP, ready=False, started=False, turned_at=None))),
         ),
         (
-            RUNNING + events((3, "web", 'unready started=1 message="probe failed"')),
-            _log.Life("1", AT + 1, "Running", containers=(replace(WEB, ready=False, message="probe failed"), APP)),
+            RUNNING + events((1, "web", "unready"), (2, "web", "ready started=1"), (3, "web", 'unready started=1 message="probe failed"')),
+            _log.Life("1", AT + 1, "Running", containers=(replace(WEB, ready=False, message="probe failed", turned_at=AT + 3), APP)),
         ),
         (
             events((1, "-", "boot version=1"), (1, "-", 'failed message="no disk \\"hyper-plan\\""'), (1, "-", "poweroff phase=Failed")),
@@ -213,6 +222,7 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
                         finished_at=AT + 5,
                         last_reason="Error",
                         last_started_at=AT + 1,
+                        turned_at=AT + 5,
                     ),
                     ContainerStatus(
                         "app",
@@ -225,6 +235,7 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
                         last_reason="Error",
                         last_message="oops",
                         last_started_at=AT + 2,
+                        turned_at=AT + 3,
                     ),
                 ),
             ),
@@ -254,7 +265,7 @@ def test_numbers_that_a_guest_made_up_are_not_believed(tmp_path: Path) -> None:
     path.write_bytes(RUNNING + events((3, "app", "exited code=² signal=-1 reason=Error")))
     life = last_life(path)
     assert life is not None
-    ended = ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2)
+    ended = ContainerStatus("app", "terminated", "Error", started_at=AT + 2, finished_at=AT + 3, last_reason="Error", last_started_at=AT + 2, turned_at=AT + 3)
     assert life.containers[1] == ended
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
-from ansible_collections.hyper.pods.plugins.module_utils._launch import Container
+from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, LaunchPlan
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._pod_guest import launch_plan
@@ -18,6 +18,11 @@ CONFIG = ImageConfig(cmd=("sleep", "infinity"))
 
 def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None = None, *, config: ImageConfig = CONFIG, **spec: Any) -> dict[str, Container]:
     """The launch plan's containers, by name and in its order."""
+    return {container.name: container for container in launched(containers, init, config=config, **spec).containers}
+
+
+def launched(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None = None, *, config: ImageConfig = CONFIG, **spec: Any) -> LaunchPlan:
+    """The launch plan of a pod."""
 
     def named(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"image": "tools", **item} for item in items]
@@ -30,7 +35,7 @@ def planned(containers: list[dict[str, Any]], init: list[dict[str, Any]] | None 
     }
     pod = parse(manifest)
     images = {container.name: "sha256:" + "a" * 64 for container in pod.all_containers}
-    return {container.name: container for container in launch_plan(pod, images, {"sha256:" + "a" * 64: config}).containers}
+    return launch_plan(pod, images, {"sha256:" + "a" * 64: config})
 
 
 @pytest.mark.parametrize(
@@ -137,3 +142,23 @@ def test_limits_of_an_image_that_cannot_hold(labels: dict[str, str], message: st
     config = ImageConfig(cmd=("app",), labels=tuple((f"hyper.pods/{name}", value) for name, value in labels.items()))
     with pytest.raises(InvalidManifest, match=message):
         planned([{"name": "app"}], config=config)
+
+
+@pytest.mark.parametrize(
+    ("spec", "hostname", "line"),
+    [
+        ({}, "web", b"10.0.2.15\tweb\n"),
+        ({"subdomain": "shop"}, "web", b"10.0.2.15\tweb.shop.default.svc.cluster.local web\n"),
+        ({"subdomain": "shop", "hostname": "a", "setHostnameAsFQDN": True}, "a.shop.default.svc.cluster.local", b"\ta.shop.default.svc.cluster.local a\n"),
+        ({"setHostnameAsFQDN": True}, "web", b"10.0.2.15\tweb\n"),
+    ],
+)
+def test_names(spec: dict[str, Any], hostname: str, line: bytes) -> None:
+    plan = launched([{"name": "app"}], **spec)
+    assert plan.hostname == hostname
+    assert line in plan.hosts
+
+
+def test_termination_messages() -> None:
+    plan = planned([{"name": "a"}, {"name": "b", "terminationMessagePath": "/x", "terminationMessagePolicy": "FallbackToLogsOnError"}])
+    assert [(item.last_word_path, item.last_word_log) for item in plan.values()] == [("/dev/termination-log", False), ("/x", True)]

@@ -28,9 +28,10 @@ def chosen(host: Host, names: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def pods(host: Host, names: list[str]) -> list[dict[str, Any]]:
-    """Each pod as pod_info reports it."""
-    return [_pod_status.info(look) for look in _pod_status.look_all(host, supervisor(host), names)]
+def pods(host: Host, names: list[str], *, details: bool = False) -> list[dict[str, Any]]:
+    """Each pod as pod_info reports it. details: with its definition and what there is to know of its guest."""
+    looks = _pod_status.look_all(host, supervisor(host), names)
+    return [_pod_status.details(host, look) if details else _pod_status.info(look) for look in looks]
 
 
 def logs(host: Host, name: str, *, container: str | None = None, tail: int | None = None) -> dict[str, Any]:

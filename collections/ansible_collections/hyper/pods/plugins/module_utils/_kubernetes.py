@@ -131,6 +131,11 @@ POD_SPEC: Mapping[str, Field] = {
     "hostAliases": _honoured("lines of /etc/hosts"),
     "dnsPolicy": _honoured("`None` leaves `dnsConfig` alone; with every other names are resolved as on the host, and what `dnsConfig` says is added"),
     "dnsConfig": _honoured("see below"),
+    "subdomain": _honoured("with the hostname makes the pod's full name, `HOSTNAME.SUBDOMAIN.default.svc.cluster.local`, in its /etc/hosts"),
+    "setHostnameAsFQDN": _honoured("the kernel's hostname is that full name, of at most 64 characters"),
+    "imagePullSecrets": _honoured(
+        "Secrets that stand beside the pod; used for the pulls of that call and not kept; where `authfile` has the registry, it wins"
+    ),
     "affinity": _noted(_PLACED, _AFFINITY),
     "automountServiceAccountToken": _noted("a host has no service accounts", bool),
     "enableServiceLinks": _noted("a host has no services", bool),
@@ -148,12 +153,9 @@ POD_SPEC: Mapping[str, Field] = {
     "topologySpreadConstraints": _noted(_PLACED, [_SPREAD]),
     "ephemeralContainers": _refused("run a command in a container instead"),
     "hostnameOverride": _refused("use `hostname`"),
-    "imagePullSecrets": _refused("credentials of registries are given with `authfile`"),
     "readinessGates": _refused("nobody would set the conditions"),
     "resourceClaims": _refused("devices are not handed to guests"),
     "schedulingGates": _refused("nobody would remove them"),
-    "setHostnameAsFQDN": _refused("a pod has no domain"),
-    "subdomain": _refused("a pod has no domain"),
 }
 
 CONTAINER: Mapping[str, Field] = {
@@ -178,9 +180,9 @@ CONTAINER: Mapping[str, Field] = {
     "readinessProbe": _honoured("as the liveness probe, without a grace period; says whether the container is ready"),
     "lifecycle": _honoured("see below"),
     "resizePolicy": _noted("resources are not changed while a container runs", [{"resourceName!": str, "restartPolicy!": str}]),
+    "terminationMessagePath": _honoured("`/dev/termination-log` unless given; the last 4096 bytes of what it writes there are its status' message"),
+    "terminationMessagePolicy": _honoured("`File`; or `FallbackToLogsOnError`: of one that failed and wrote nothing there, the last 2048 bytes of its output"),
     "restartPolicyRules": _refused("use `restartPolicy`"),
-    "terminationMessagePath": _refused("nobody would read it"),
-    "terminationMessagePolicy": _refused("nobody would read it"),
     "volumeDevices": _honoured("claims whose `volumeMode` is `Block`"),
 }
 
@@ -472,6 +474,8 @@ AMOUNTS: Mapping[str, Field] = {
     "hugepages-2Mi": _refused("a guest has no huge pages of its own"),
 }
 
+PULL_SECRET: Mapping[str, Field] = {"name": _honoured("of a Secret of the type `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`")}
+
 HOST_ALIAS: Mapping[str, Field] = {"ip": _honoured("an address"), "hostnames": _honoured("its names")}
 
 DNS_CONFIG: Mapping[str, Field] = {
@@ -492,6 +496,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.resources", "ResourceRequirements", RESOURCES),
     ("spec.resources.limits", "", AMOUNTS),
     ("spec.os", "PodOS", POD_OS),
+    ("spec.imagePullSecrets[]", "LocalObjectReference", PULL_SECRET),
     ("spec.hostAliases[]", "HostAlias", HOST_ALIAS),
     ("spec.dnsConfig", "PodDNSConfig", DNS_CONFIG),
     ("spec.dnsConfig.options[]", "PodDNSConfigOption", DNS_OPTION),

@@ -91,6 +91,7 @@ class Container:
     with restart_policy Always, beside them from then on (a sidecar); init containers come first.
     merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
     cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. group_names: additional groups, by their names in the image.
+    last_word_path: of a file in which it may say why it ends; last_word_log: when it failed and said nothing there, the end of its output is taken.
     """
 
     name: str
@@ -125,6 +126,8 @@ class Container:
     devices: tuple[Device, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     group_names: tuple[str, ...] = ()
+    last_word_path: str = ""
+    last_word_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,8 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_DEVICE, "devices", _DEVICE.kind, many=True),
     Part(tag.CONTAINER_ULIMIT, "ulimits", _ULIMIT.kind, many=True),
     Part(tag.CONTAINER_GROUP_NAME, "group_names", TEXT, many=True),
+    Part(tag.CONTAINER_LAST_WORD_PATH, "last_word_path", TEXT),
+    Part(tag.CONTAINER_LAST_WORD_LOG, "last_word_log", FLAG),
 )
 _IMAGE = Record(
     Image,

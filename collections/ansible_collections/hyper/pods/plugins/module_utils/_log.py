@@ -81,8 +81,8 @@ class Life:
     def status(self) -> Status:
         """The same as the guest would have reported it at that time; containers that it had not come to yet are missing."""
         if self.cause == "deadline":
-            return Status(self.phase, DEADLINE, self.containers, "DeadlineExceeded")
-        return Status(self.phase, self.failure, self.containers)
+            return Status(self.phase, DEADLINE, self.containers, "DeadlineExceeded", self.started_at)
+        return Status(self.phase, self.failure, self.containers, started_at=self.started_at)
 
 
 def parse(line: bytes) -> Line:
@@ -201,10 +201,13 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             started_at=found.time,
             ready=True,
             started=True,
+            turned_at=found.time,
         )
     if found.word in ("ready", "unready"):
         ready = found.word == "ready"
-        return replace(status, ready=ready, started=ready or values.get("started") == "1", message=values.get("message", ""))
+        # Who has to earn its readiness says so as it starts: it has not turned then.
+        turned_at = status.finished_at if not ready and status.turned_at == status.started_at else found.time
+        return replace(status, ready=ready, started=ready or values.get("started") == "1", message=values.get("message", ""), turned_at=turned_at)
     if found.word in ("exited", "end"):
         return replace(
             status,
@@ -221,6 +224,8 @@ def _container(status: ContainerStatus, found: Event) -> ContainerStatus:
             last_reason=values.get("reason", ""),
             last_message=values.get("message", status.message),
             last_started_at=status.started_at,
+            last_word=values.get("said", "" if found.word == "exited" else status.last_word),
+            turned_at=found.time if status.ready else status.turned_at,
         )
     return status
 

@@ -21,6 +21,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _quantity,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import MAX_SECONDS
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
@@ -35,13 +36,17 @@ DEFAULT_GRACE_PERIOD = 30
 DEFAULT_SCRATCH_MIB = 20 * 1024
 MAX_CONTAINERS = 64
 
+# The domain of a cluster that says nothing else, and the one namespace that a host has.
+_DOMAIN = "default.svc.cluster.local"
+# A kernel's limit.
+_HOSTNAME_LIMIT = 64
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?")
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A whole pod definition. noted: paths of fields that were accepted and have no effect here. uses: kind and name
+    """A whole pod definition. pull_secrets: names of Secrets. noted: paths of fields that were accepted and have no effect here. uses: kind and name
     of the objects that values were taken from."""
 
     name: str
@@ -59,8 +64,16 @@ class Pod:
     active_deadline: int | None = None
     names: Names = field(default_factory=Names)
     network: Network = field(default_factory=Network)
+    subdomain: str = ""
+    full_hostname: bool = False
+    pull_secrets: tuple[str, ...] = field(default=(), compare=False)
     noted: tuple[str, ...] = field(default=(), compare=False)
     uses: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def full_name(self) -> str:
+        """Its name in DNS, as a cluster would give it; the hostname where it has no subdomain."""
+        return f"{self.hostname}.{self.subdomain}.{_DOMAIN}" if self.subdomain else self.hostname
 
     @property
     def all_containers(self) -> tuple[Container, ...]:
@@ -151,7 +164,7 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     init_containers = tuple(replace(container, annotations=own[container.name]) for container in init_containers)
     containers = tuple(replace(container, annotations=own[container.name]) for container in containers)
     cpus, memory_mib = guest_size(spec, _side_by_side(init_containers, containers))
-    grace_period = spec.integer("terminationGracePeriodSeconds", 0, 2**31 - 1)
+    grace_period = spec.integer("terminationGracePeriodSeconds", 0, MAX_SECONDS)
     pod = Pod(
         name=name,
         containers=containers,
@@ -168,7 +181,12 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
         active_deadline=spec.integer("activeDeadlineSeconds", 1, 2**31 - 1),
         names=names(spec),
         network=network,
+        subdomain=spec.label("subdomain") or "",
+        full_hostname=bool(spec.boolean("setHostnameAsFQDN")),
+        pull_secrets=tuple(_pull_secret(node) for node in spec.nodes("imagePullSecrets")),
     )
+    if pod.full_hostname and len(pod.full_name) > _HOSTNAME_LIMIT:
+        raise spec.fail("setHostnameAsFQDN", f"{pod.full_name} has more than the {_HOSTNAME_LIMIT} characters of a hostname", "Shorten hostname or subdomain")
     spec.done(_kubernetes.POD_SPEC)
     _distinct_ports(pod)
     uses = [(path, container.mounts, container.devices) for path, container in zip(pod.paths, pod.all_containers)]
@@ -182,6 +200,12 @@ def _own_address(network: Network) -> str:
     if first.kind == "user":
         return _manifest_network.USER_ADDRESS
     return next((address.partition("/")[0] for address in first.addresses), "")
+
+
+def _pull_secret(node: Node) -> str:
+    name = node.required_string("name")
+    node.done(_kubernetes.PULL_SECRET)
+    return name
 
 
 def _distinct_names(spec: Node, init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> None:
@@ -239,6 +263,7 @@ def document(pod: Pod) -> dict[str, Any]:
         "cpus": pod.cpus,
         "memoryMiB": pod.memory_mib,
         "securityContext": said(pod.security),
+        **({"subdomain": pod.subdomain, "setHostnameAsFQDN": pod.full_hostname} if pod.subdomain else {}),
         **({"names": own} if (own := said(pod.names)) else {}),
         **({"network": _manifest_network.document(pod.network)} if pod.network != Network() else {}),
         "volumes": [_volume_document(volume) for volume in pod.volumes],

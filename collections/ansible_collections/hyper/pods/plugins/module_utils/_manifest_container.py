@@ -7,7 +7,8 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_life, _manifest_resources, _manifest_security
+from ansible_collections.hyper.pods.plugins.module_utils import _image_reference, _kubernetes, _manifest_life, _manifest_resources, _manifest_security
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadReference
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_annotations import Own
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import Variable, environment, expanded
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import Lifecycle, Probe
@@ -19,6 +20,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes impor
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
+TERMINATION_MESSAGE_PATH = "/dev/termination-log"
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
@@ -44,6 +46,7 @@ class Container:
     """One container of a pod. command and args are None where the image's own are to be used: unset is not the same as empty.
 
     init: it runs to its end before those that follow it. restart_policy: None where the pod's own applies. annotations: what the pod's say of it.
+    termination_message_log: when it failed and left no message, the end of its output is one.
     """
 
     name: str
@@ -67,6 +70,8 @@ class Container:
     readiness_probe: Probe | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     annotations: Own = field(default_factory=Own)
+    termination_message_path: str = TERMINATION_MESSAGE_PATH
+    termination_message_log: bool = False
 
     @property
     def sidecar(self) -> bool:
@@ -89,7 +94,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
     probes = [_manifest_life.probe(node, name, named) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),
-        image=node.required_string("image"),
+        image=_image(node),
         image_pull_policy=node.choice("imagePullPolicy", ("Always", "IfNotPresent", "Never"), "") or None,
         command=node.strings("command"),
         args=node.strings("args"),
@@ -108,6 +113,8 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         liveness_probe=probes[1],
         readiness_probe=probes[2],
         lifecycle=_manifest_life.lifecycle(node, named),
+        termination_message_path=_message_path(node),
+        termination_message_log=node.choice("terminationMessagePolicy", ("File", "FallbackToLogsOnError"), "File") == "FallbackToLogsOnError",
     )
     node.done(_kubernetes.CONTAINER)
     unique(node, "volumeMounts", [mount.mount_path for mount in made.mounts])
@@ -117,6 +124,23 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
             if "\x00" in word:
                 raise InvalidManifest("holds a NUL character", where=f"{node.at(name)}[{index}]")
     return made
+
+
+def _image(node: Node) -> str:
+    """A reference that can be read; whether there is such an image is for the host to say."""
+    text = node.required_string("image")
+    try:
+        _image_reference.parse(text)
+    except BadReference as error:
+        raise node.fail("image", error.message, error.remedy or "") from None
+    return text
+
+
+def _message_path(node: Node) -> str:
+    path = absolute(node, "terminationMessagePath") or TERMINATION_MESSAGE_PATH
+    if not path.strip("/"):
+        raise node.fail("terminationMessagePath", "must be the path of a file")
+    return path
 
 
 def _refuse_care(node: Node) -> None:

@@ -17,7 +17,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 # What hyperstart takes: a year.
-_MAX = 365 * 24 * 3600
+MAX_SECONDS = 365 * 24 * 3600
 _HEADER_NAME = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -85,8 +85,8 @@ def probe(container: Node, name: str, ports: Sequence[tuple[str, int]]) -> Probe
     if node is None:
         return None
     # As the API server has it, 0 is the default.
-    times = {field: node.integer(field, 0, _MAX) or default for field, default in _DEFAULTS.items()}
-    grace_period = node.integer("terminationGracePeriodSeconds", 1, _MAX)
+    times = {field: node.integer(field, 0, MAX_SECONDS) or default for field, default in _DEFAULTS.items()}
+    grace_period = node.integer("terminationGracePeriodSeconds", 1, MAX_SECONDS)
     if grace_period is not None and name == "readinessProbe":
         raise node.fail("terminationGracePeriodSeconds", "has no meaning for a readiness probe, which ends nothing", "Remove the field")
     if times["successThreshold"] != 1 and name != "readinessProbe":
@@ -136,7 +136,7 @@ def _sleep(parent: Node) -> Sleep | None:
     node = parent.node("sleep")
     if node is None:
         return None
-    seconds = node.integer("seconds", 0, _MAX)
+    seconds = node.integer("seconds", 0, MAX_SECONDS)
     if seconds is None:
         raise node.fail("seconds", "is required")
     node.done(_kubernetes.SLEEP)

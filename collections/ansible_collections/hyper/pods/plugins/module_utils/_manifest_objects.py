@@ -24,13 +24,14 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Object:
-    """A ConfigMap or a Secret, or a claim, which holds no data. document: as the user gave it."""
+    """A ConfigMap or a Secret, or a claim, which holds no data. document: as the user gave it. type: a Secret's, "" where it has none."""
 
     kind: str
     name: str
     data: Mapping[str, bytes] = field(repr=False)
     document: object = field(repr=False, compare=False)
     claim: _manifest_claims.Claim | None = None
+    type: str = ""
 
 
 Objects = Mapping[tuple[str, str], Object]
@@ -99,8 +100,7 @@ def parse(document: object) -> Object:
     metadata.done(_kubernetes.OBJECT_META)
     root.boolean("immutable")
     plain, encoded = ("data", "binaryData") if kind == "ConfigMap" else ("stringData", "data")
-    if kind == "Secret":
-        root.string("type")
+    type_ = (root.string("type") or "") if kind == "Secret" else ""
     data = {key: value.encode() for key, value in root.string_map(plain).items()}
     for key, value in root.string_map(encoded).items():
         try:
@@ -112,7 +112,7 @@ def parse(document: object) -> Object:
         if not _KEY.fullmatch(key) or key in (".", ".."):
             raise InvalidManifest(f"{key!r} is not a key: letters, digits, '-', '_' and '.'", where=root.at(plain))
     root.done()
-    return Object(kind, name, data, document)
+    return Object(kind, name, data, document, type=type_)
 
 
 def claims(objects: Objects) -> dict[str, _manifest_claims.Claim]:
@@ -131,8 +131,6 @@ def redacted(documents: Sequence[Any]) -> list[Any]:
 
 
 def _redact(secret: Mapping[str, Any]) -> dict[str, Any]:
-    shown = dict(secret)
-    for name in ("data", "stringData"):
-        if isinstance(shown.get(name), Mapping):
-            shown[name] = {key: digest(str(value)) for key, value in shown[name].items()}
-    return shown
+    """The digests are those of the values, whichever way these were written; they stand where text does."""
+    shown = {key: value for key, value in secret.items() if key not in ("data", "stringData")}
+    return {**shown, "stringData": {key: digest(value) for key, value in parse(secret).data.items()}}

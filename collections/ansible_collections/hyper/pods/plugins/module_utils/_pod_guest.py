@@ -160,13 +160,16 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 memory_limit=resources.memory_limit,
                 ulimits=container.annotations.ulimits,
                 group_names=container.annotations.groups,
+                last_word_path=container.termination_message_path,
+                last_word_log=container.termination_message_log,
             )
         )
-    own = "".join(f"{each}\t{pod.hostname}\n" for each in links[0].bare)
+    own_names = " ".join(dict.fromkeys((pod.full_name, pod.hostname)))
+    own = "".join(f"{each}\t{own_names}\n" for each in links[0].bare)
     hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}{pod.names.hosts()}"
     resolver = next((link for link in links if link.network), links[0])
     return _launch.LaunchPlan(
-        hostname=pod.hostname,
+        hostname=pod.full_name if pod.full_hostname else pod.hostname,
         hosts=hosts.encode(),
         resolv_conf=pod.names.resolv_conf(resolver.name_server, _network.DOMAIN if resolver.network else "").encode(),
         interfaces=tuple(_launch.Interface(link.mac, link.addresses, link.gateways, link.mtu) for link in links),

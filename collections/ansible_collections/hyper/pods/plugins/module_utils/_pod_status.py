@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _network_host, _plan_disk, _pod_files, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _manifest_objects, _network_host, _plan_disk, _pod_files, _record
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
@@ -163,9 +163,28 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
         "ports": [port.published for port in pod.published_ports],
         "createdAt": iso(record.created_at),
         "containers": [_container(container, record.images.get(container.name, ""), known.get(container.name)) for container in pod.containers],
-        "status": _kubernetes_status.pod_status(pod, status, record.images, ips=observation.addresses if observation.pid else ()),
+        "status": _kubernetes_status.pod_status(pod, status, record.images, ips=observation.addresses if observation.pid else (), created_at=record.created_at),
         "timings": dict(timings or {}),
     }
+
+
+def details(host: Host, observation: Observation) -> dict[str, Any]:
+    """A pod as ``hyper inspect`` shows it: beside ``info`` its definition, the objects that it uses (of a Secret digests), and its guest."""
+    record, running = observation.record, observation.pid is not None
+    life = _log.last_life(host.pod_dir(observation.name) / "log")
+    guest = {
+        "running": running,
+        "pid": observation.pid,
+        "accelerator": observation.accelerator,
+        "cpus": record.pod.cpus,
+        "memoryMiB": record.pod.memory_mib,
+        "ips": list(observation.addresses) if running else [],
+        "hyperstart": life.version if life else "",
+        "unit": f"{unit_name(observation.name)}.service",
+        "stateDir": str(host.pod_dir(observation.name)),
+        "runDir": str(host.pod_run_dir(observation.name)),
+    }
+    return {**info(observation), "definition": record.definition, "objects": _manifest_objects.redacted(record.objects), "guest": guest}
 
 
 def phase(observation: Observation) -> str:
@@ -189,10 +208,11 @@ def _container(container: Container, image: str, status: ContainerStatus | None)
         "imageID": image,
         "state": status.state,
         "reason": status.reason,
-        "message": status.message,
+        "message": (status.last_word if status.state == "terminated" else "") or status.message,
         "pid": status.pid,
         "exitCode": status.exit_code,
         "restartCount": status.restart_count,
+        "ready": status.ready,
         "startedAt": iso(status.started_at),
         "finishedAt": iso(status.finished_at),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _pod_status,
     _pod_update,
     _preflight,
+    _pull_secrets,
     _record,
     _volume_plan,
     _volumes,
@@ -119,6 +120,8 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
     definitions, objects = _manifest_objects.split(definitions)
     wanted = _parse_all(definitions, objects)
     names = [pod.name for pod in wanted]
+    # Images that are on the host need no credentials, which are not kept either.
+    secrets = [_pull_secrets.credentials(pod, objects) for pod in wanted] if found is None else []
     warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
     with _locks(host, names, options):
@@ -128,7 +131,8 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         volumes = _volume_changes(host, wanted, claims)
         if start:
             _preflight_all(host, supervision, wanted, observed)
-        images = _images(store, wanted, options) if found is None else found
+        with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
+            images = _images(store, wanted, replace(options, authfile=authfile)) if found is None else found
         plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
         of_volumes = tuple(_volume_actions(wanted, volumes))
         actions = (*of_volumes, *(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name])))

@@ -18,6 +18,7 @@ class ContainerStatus:
     """One container. exit_code (128 + signal when one ended it) and signal: of its last end; times: seconds since 1970.
 
     ready: its readiness probe says so, or an init container succeeded; started: it runs, and its startup probe has succeeded. last_*: of its last end.
+    turned_at: when it last became ready or ceased to be; None: it has never been. last_word: what it said of its last end.
     """
 
     name: str
@@ -35,16 +36,19 @@ class ContainerStatus:
     last_reason: str = ""
     last_message: str = ""
     last_started_at: float | None = None
+    turned_at: float | None = None
+    last_word: str = ""
 
 
 @dataclass(frozen=True)
 class Status:
-    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty."""
+    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty. started_at: of the guest."""
 
     phase: Phase
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
     reason: str = ""
+    started_at: float | None = None
 
 
 _CONTAINER = Record(
@@ -64,6 +68,8 @@ _CONTAINER = Record(
     Part(tag.STATUS_CONTAINER_LAST_REASON, "last_reason", MESSAGE),
     Part(tag.STATUS_CONTAINER_LAST_MESSAGE, "last_message", MESSAGE),
     Part(tag.STATUS_CONTAINER_LAST_STARTED_AT, "last_started_at", TIME),
+    Part(tag.STATUS_CONTAINER_TURNED_AT, "turned_at", TIME),
+    Part(tag.STATUS_CONTAINER_LAST_WORD, "last_word", MESSAGE),
 )
 STATUS = Record(
     Status,
@@ -71,4 +77,5 @@ STATUS = Record(
     Part(tag.STATUS_MESSAGE, "message", MESSAGE),
     Part(tag.STATUS_CONTAINER, "containers", _CONTAINER.kind, many=True),
     Part(tag.STATUS_REASON, "reason", MESSAGE),
+    Part(tag.STATUS_STARTED_AT, "started_at", TIME),
 )

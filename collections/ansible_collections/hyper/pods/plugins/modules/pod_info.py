@@ -27,6 +27,10 @@ options:
     description: The pods to report. Without it, all. A name that is not defined is an error.
     type: list
     elements: str
+  details:
+    description: Also return the pods' definitions, the ConfigMaps and Secrets that they use, and facts of their guests.
+    type: bool
+    default: false
   logs:
     description: Also return the output of the containers.
     type: bool
@@ -51,6 +55,11 @@ EXAMPLES = r"""
 - name: See all pods
   hyper.pods.pod_info:
   register: found
+
+- name: All that is known of one pod
+  hyper.pods.pod_info:
+    names: [shop]
+    details: true
 
 - name: The last lines of one container
   hyper.pods.pod_info:
@@ -92,13 +101,29 @@ pods:
     containers:
       description: >-
         The containers with C(name), C(image), C(imageID), C(state) (V(waiting), V(running) or V(terminated)), C(reason), C(message), C(exitCode),
-        C(restartCount), C(startedAt) and C(finishedAt).
+        C(restartCount), C(ready), C(startedAt) and C(finishedAt).
       type: list
       elements: dict
     status:
       description: >-
-        The same in Kubernetes' own form: C(phase), C(conditions), C(reason), C(message), C(podIP), C(initContainerStatuses) and C(containerStatuses),
-        whose C(state) and C(lastState) say how a container fares, C(ready) what its readiness probe says, and C(restartCount) how often it was restarted.
+        The same in Kubernetes' own form: C(phase), C(conditions), C(reason), C(message), C(startTime), C(podIP), C(initContainerStatuses) and
+        C(containerStatuses), whose C(state) and C(lastState) say how a container fares, C(ready) what its readiness probe says, and C(restartCount)
+        how often it was restarted.
+      type: dict
+    definition:
+      description: The manifest as it was given.
+      returned: when O(details) is set
+      type: dict
+    objects:
+      description: The ConfigMaps and Secrets that the pod takes values from. Of a Secret digests are shown in the place of the values.
+      returned: when O(details) is set
+      type: list
+      elements: dict
+    guest:
+      description: >-
+        The guest: C(running), C(pid), C(accelerator), C(cpus), C(memoryMiB), C(ips), C(hyperstart) (the version that it booted last), C(unit),
+        C(stateDir) and C(runDir).
+      returned: when O(details) is set
       type: dict
 logs:
   description: The output by pod, with C(time), C(stream), C(container) and C(message) of each line.
@@ -127,7 +152,7 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Collect what was asked for."""
     params = module.params
     names = _info.chosen(host, params["names"])
-    result: dict[str, Any] = {"changed": False, "pods": _info.pods(host, names)}
+    result: dict[str, Any] = {"changed": False, "pods": _info.pods(host, names, details=params["details"])}
     if params["logs"]:
         result["logs"] = [_info.logs(host, name, container=params["container"], tail=params["tail"]) for name in names]
     if params["images"]:
@@ -143,6 +168,7 @@ def main() -> None:
         argument_spec={
             **_module.HOST_ARGUMENTS,
             "names": {"type": "list", "elements": "str"},
+            "details": {"type": "bool", "default": False},
             "logs": {"type": "bool", "default": False},
             "container": {"type": "str"},
             "tail": {"type": "int"},
