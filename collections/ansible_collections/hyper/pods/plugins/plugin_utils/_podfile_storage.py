@@ -67,7 +67,11 @@ def _source(node: PodfileNode) -> dict[str, Any]:
             raise node.fail("source", f"{source!r} is not of the form SERVER:/PATH, of a server of NFS")
         result: dict[str, Any] = {"nfs": {"server": server, "path": path}}
     elif form in ("vdi", "rbd") or (form in ("raw", "qcow2") and source):
-        raise NotSupported(node.at(field), f"a volume is no {form} image", "Copy its files into a directory of the host and write vfs")
+        raise NotSupported(
+            node.at(field),
+            f"a volume is no {form} image",
+            "Make a raw one a volume of the host (hyper volume import) and write a manifest with a persistentVolumeClaim",
+        )
     elif kind is not None:
         raise NotSupported(node.at("fstype"), "the file system of a volume is not chosen", "Remove the field")
     elif source is None:
