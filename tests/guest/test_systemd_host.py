@@ -111,6 +111,7 @@ def pods(prepared_host: SystemdHost) -> Iterator[Pods]:
         assert prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
     yield Pods(prepared_host)
     prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop"], pod_grace_period=0)
+    prepared_host.play("prune_volumes.yml")
     prepared_host.shell("systemctl disable --now late-address.service; rm /etc/systemd/system/late-address.service")
 
 
@@ -123,9 +124,12 @@ def web(pods: Pods) -> str:
 
 @pytest.fixture(scope="module")
 def job(pods: Pods, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A pod that has ended by itself."""
+    """A pod that has ended by itself, and left something in a volume."""
     definition = tmp_path_factory.mktemp("job") / "job.yml"
-    definition.write_text(yaml.safe_dump(manifest("job", {"name": "work", "image": "app", "command": sh("echo done; exit 0")}, restartPolicy="OnFailure")))
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "job-data"}, "spec": {"resources": {"requests": {"storage": "64Mi"}}}}
+    work = {"name": "work", "image": "app", "command": sh("echo kept > /data/file && echo done"), "volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "job-data"}}
+    definition.write_text(yaml.safe_dump_all([claim, manifest("job", work, restartPolicy="OnFailure", volumes=[volume])]))
     pods.hyper("run", "--file", str(definition))
     pods.wait_over("job")
     return "job"
@@ -140,6 +144,12 @@ def shop(pods: Pods) -> str:
     assert pods.unit("shop")["AtBoot"] == "enabled"
     pods.hyper("stop", "shop")
     return "shop"
+
+
+def test_a_pod_of_a_service_writes_its_volume(pods: Pods, job: str) -> None:
+    assert [(container.name, container.exit_code) for container in pods.life(job).containers] == [("work", 0)]
+    disk = (pods.host.root / "var/lib/hyper/volumes/job-data/disk.img").read_bytes()
+    assert (len(disk), b"kept\n" in disk) == (64 << 20, True)
 
 
 def test_a_bare_host_is_refused_and_not_touched() -> None:
