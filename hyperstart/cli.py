@@ -28,6 +28,7 @@ _GROUPS = (
     "_cli_logs",
     "_cli_copy",
     "_cli_life",
+    "_cli_watch",
     "_cli_convert",
     "_cli_images",
     "_cli_exchange",

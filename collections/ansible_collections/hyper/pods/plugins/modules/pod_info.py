@@ -36,11 +36,23 @@ options:
     type: bool
     default: false
   container:
-    description: Only the output of this container.
+    description: Only the output, or the events, of this container.
     type: str
   tail:
     description: Only so many of the last lines.
     type: int
+  usage:
+    description: Also return what the pods use, which have to run. It takes a second, in which their share of CPU time is measured.
+    type: bool
+    default: false
+  processes:
+    description: Also return the processes of the pods' containers, which have to run.
+    type: bool
+    default: false
+  events:
+    description: Also return what became of the pods and their containers.
+    type: bool
+    default: false
   images:
     description: Also return the images that the host has.
     type: bool
@@ -130,6 +142,26 @@ logs:
   returned: when O(logs) is set
   type: list
   elements: dict
+usage:
+  description: >-
+    An item a pod, with C(memory) and C(memoryTotal) of the guest, C(blockRead), C(blockWritten), C(netReceived) and C(netSent) since its start, all in bytes,
+    and C(containers), each with C(cpuPercent) of one CPU, C(cpuSeconds), C(memory) in bytes and C(processes), threads counted.
+  returned: when O(usage) is set
+  type: list
+  elements: dict
+processes:
+  description: >-
+    The processes, with C(pod), C(container), C(pid), C(parent), C(uid), C(state), C(threads), C(cpu) in seconds, C(memory) in bytes, C(age) in seconds and
+    C(command).
+  returned: when O(processes) is set
+  type: list
+  elements: dict
+events:
+  description: >-
+    What happened, in order, with C(pod), C(container) (empty for the pod itself), C(time), C(event) and C(values) such as an exit code and its reason.
+  returned: when O(events) is set
+  type: list
+  elements: dict
 images:
   description: The images of the host.
   returned: when O(images) is set
@@ -144,7 +176,7 @@ host:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _info, _module
+from ansible_collections.hyper.pods.plugins.module_utils import _info, _module, _usage
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 
 
@@ -155,6 +187,12 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     result: dict[str, Any] = {"changed": False, "pods": _info.pods(host, names, details=params["details"])}
     if params["logs"]:
         result["logs"] = [_info.logs(host, name, container=params["container"], tail=params["tail"]) for name in names]
+    if params["usage"]:
+        result["usage"] = _usage.usages(host, names)
+    if params["processes"]:
+        result["processes"] = _usage.all_processes(host, names)
+    if params["events"]:
+        result["events"] = [event for name in names for event in _usage.events(host, name, params["container"])]
     if params["images"]:
         result["images"] = _info.images(host)
     if params["host_info"]:
@@ -172,6 +210,9 @@ def main() -> None:
             "logs": {"type": "bool", "default": False},
             "container": {"type": "str"},
             "tail": {"type": "int"},
+            "usage": {"type": "bool", "default": False},
+            "processes": {"type": "bool", "default": False},
+            "events": {"type": "bool", "default": False},
             "images": {"type": "bool", "default": False},
             "host_info": {"type": "bool", "default": False},
         },
