@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -104,6 +106,30 @@ def test_one_container_is_restarted_and_its_neighbours_go_on(pods: PodHost, shop
     assert (web["state"], web["restartCount"]) == ("running", before[0]["restartCount"] + 1)
     assert (job["state"], job["exitCode"], job["restartCount"]) == ("terminated", 3, 1)
     assert (db, pods.pid(shop)) == (before[1], pid)
+
+
+def test_what_pods_do_and_use(pods: PodHost, shop: str, hyper: Hyper) -> None:
+    pods.shell(shop, "db", "head -c 100000 /dev/zero > /srv/written; sync")
+    found = pods.module("pod_info", names=[shop], usage=True, processes=True, events=True)
+    [used] = found["usage"]
+    assert [(each["name"], each["processes"] > 0) for each in used["containers"]] == [("web", True), ("db", True), ("job", False)]
+    assert used["memoryTotal"] > used["memory"] > used["containers"][0]["memory"] > 0
+    assert (used["blockRead"] > 0, used["blockWritten"] > 100000) == (True, True)
+    assert {process["container"] for process in found["processes"]} == {"web", "db"}
+    assert ("job", "exited", "3") in [(event["container"], event["event"], event["values"].get("code")) for event in found["events"]]
+    listed = hyper.json("top", shop)
+    assert {(process["container"], process["command"].split()[0]) for process in listed} >= {("web", "sh"), ("db", "sleep")}
+    [measured] = hyper.json("stats", "--no-stream", shop)
+    assert measured.keys() == used.keys()
+    assert "  web" in hyper("stats", "--no-stream", shop).stdout
+    assert f"{shop}/job exited code=3 signal=0 reason=Error" in hyper("events", shop, "job").stdout
+    with hyper.start("events", "--follow", "--json", shop, stdout=subprocess.PIPE) as follower:
+        assert follower.stdout is not None
+        try:
+            pods.pod(shop, state="killed", signal="HUP", containers=["db"])
+            assert any(json.loads(line)["event"] == "signalled" and json.loads(line)["container"] == "db" for line in follower.stdout)
+        finally:
+            follower.terminate()
 
 
 def test_the_command_line(pods: PodHost, shop: str, hyper: Hyper) -> None:

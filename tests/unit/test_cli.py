@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
-from hyperstart import _ansible, _road, api, cli
+from hyperstart import _ansible, _cli_watch, _road, api, cli
 from hyperstart._output import manifests_text
 from hyperstart.errors import HostFailure
 
@@ -678,6 +678,18 @@ def test_help_has_examples(words: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     process = subprocess.run(f"{sys.executable} -m hyperstart --help | head -1", shell=True, capture_output=True, text=True, check=True)
     assert (process.stdout, process.stderr) == ("usage: hyper [-h] COMMAND ...\n", "")
+
+
+def test_what_pods_do_as_text() -> None:
+    process = {"pod": "web", "container": "a", "pid": 7, "parent": 1, "uid": 0, "state": "S", "cpu": 1.25, "memory": 4096, "age": 3.2, "command": "sh\x1b[1m"}
+    assert _cli_watch.top_text([process]).splitlines()[1].split() == ["a", "7", "1", "0", "S", "1.2s", "4.0", "KiB", "3s", "sh?[1m"]
+    container = {"name": "a", "cpuPercent": 12.5, "cpuSeconds": 3.0, "memory": 1 << 20, "processes": 2}
+    bytes_ = {"memory": 1 << 20, "memoryTotal": 1 << 30, "blockRead": 0, "blockWritten": 512, "netReceived": 1, "netSent": 2}
+    lines = _cli_watch.stats_text([{"pod": "web", **bytes_, "containers": [container]}]).splitlines()
+    assert lines[1].split() == ["web", "12.5%", "1.0", "MiB", "/", "1.0", "GiB", "2", "0", "B", "/", "512", "B", "1", "B", "/", "2", "B"]
+    assert lines[2].split() == ["a", "12.5%", "1.0", "MiB", "2"]
+    event = {"pod": "web", "time": "2026-01-01T00:00:00.123456789Z", "container": "a", "event": "exited", "values": {"code": "1", "message": "a b"}}
+    assert _cli_watch.event_text(event) == '2026-01-01T00:00:00Z web/a exited code=1 message="a b"\n'
 
 
 def test_create_takes_what_run_takes(stage: Stage) -> None:
