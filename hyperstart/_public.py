@@ -62,6 +62,7 @@ from hyperstart.results import (
     WaitResult,
 )
 from hyperstart.volume_api import create_volumes, export_volume, import_volume, list_volumes, prune_volumes, remove_volumes, snapshot_volume
+from hyperstart.watch_api import EventsResult, ProcessesResult, UsageResult, pod_events, pod_processes, pod_usage
 
 __all__ = [
     "Action",
@@ -70,6 +71,7 @@ __all__ = [
     "Cancelled",
     "CompletedResult",
     "ContainerState",
+    "EventsResult",
     "ExecResult",
     "HistoryResult",
     "HostFailure",
@@ -88,9 +90,11 @@ __all__ = [
     "PodDetails",
     "PodState",
     "PodsResult",
+    "ProcessesResult",
     "Progress",
     "ProjectMissing",
     "Revision",
+    "UsageResult",
     "VolumeState",
     "VolumesResult",
     "WaitResult",
@@ -116,9 +120,12 @@ __all__ = [
     "login_registry",
     "logout_registry",
     "pause_pods",
+    "pod_events",
     "pod_history",
     "pod_logs",
     "pod_manifest",
+    "pod_processes",
+    "pod_usage",
     "prepare_hosts",
     "prune_hosts",
     "prune_images",

@@ -11,7 +11,6 @@ from hyperstart._ansible import Options, Play
 from hyperstart.api import _base, _play
 from hyperstart.results import Result
 
-
 R = TypeVar("R", bound=Result)
 
 
