@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
 import subprocess
 import threading
@@ -11,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _skopeo
+from ansible_collections.hyper.pods.plugins.module_utils import _image_pull, _skopeo
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     AuthenticationFailed,
@@ -171,3 +173,18 @@ def test_layers_that_images_share_are_fetched_once(registry: Registry, host: Hos
     # And by an image that comes later: they are kept.
     assert pull(references[2])
     assert registry.fetches(digest(shared.blob)) == 1
+
+
+def test_progress_tells_of_each_layer(registry: Registry, store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_image_pull, "_LOOK", 0.001)
+    layers = [Layer.of([Member(f"f{number}", os.urandom(2_000_000))]) for number in range(3)]
+    write_layout(tmp_path / "layout", "large", layers)
+    lines: list[str] = []
+    reference = registry.push(tmp_path / "layout", "large", "progress/large:1")
+    store.ensure(reference, tls_verify=False, progress=lines.append)
+    begun = [line for line in lines if ": layer " in line]
+    assert len(begun) == 3
+    assert all("2.0 MB" in line for line in begun)
+    counted = [line for line in lines if line.endswith("are here")]
+    assert counted, lines
+    assert all(re.fullmatch(rf"{re.escape(reference)}: [123] of 3 layers \([246]\.0 MB of 6\.0 MB\) are here", line) for line in counted), counted

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access, 
 from ansible_collections.hyper.pods.plugins.module_utils._workspace import Blobs, Staging, workspaces
 
 Progress = Callable[[str], None]
+# How often is looked for layers that have come, in seconds.
+_LOOK = 0.25
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ def make(
         # Pulls at the same time fetch a layer that they share once: the second waits, and finds it. In order, so that no two wait for each other.
         for digest in sorted(sizes):
             stack.enter_context(locked(blobs.directory / "locks" / digest, what=f"layer {digest[7:19]}"))
-        copy(name, offer.origin, stage.layout, blobs.directory, access, pass_fds=locks, on_blob=on_blob)
+        with _counting(name, sizes, len(here), blobs, progress):
+            copy(name, offer.origin, stage.layout, blobs.directory, access, pass_fds=locks, on_blob=on_blob)
     raw = _read_layout(name, stage.layout, blobs)
     manifest = parse_manifest(name, parse_json(name, raw, "manifest"))
     image_id = manifest.config.digest
@@ -118,6 +122,30 @@ def make(
                 blobs.path(layer.digest).unlink(missing_ok=True)
             raise
     return Made(image_id, config, raw)
+
+
+@contextlib.contextmanager
+def _counting(name: str, sizes: Mapping[str, int], here: int, blobs: Blobs, progress: Progress) -> Iterator[None]:
+    """Tell how far a copy is whenever a layer has come. here: how many were there before."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        told = here
+        # skopeo says when a layer begins, and not when it is there.
+        while not stop.wait(_LOOK):
+            done = [digest for digest in sizes if blobs.path(digest).exists()]
+            if len(done) > told:
+                told = len(done)
+                amount = sum(sizes[digest] for digest in done)
+                progress(f"{name}: {told} of {len(sizes)} layers ({human(amount)} of {human(sum(sizes.values()))}) are here")
+
+    thread = threading.Thread(target=watch, name="layers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def layers_of(name: str, config: bytes, manifest: Manifest, blobs: Blobs) -> list[Layer]:
