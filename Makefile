@@ -43,8 +43,9 @@ docs: $(VENV)/.test ## Make docs/manifest.md from the table of fields
 init: ## Build hyperstart, the guest's init
 	@$(MAKE) --no-print-directory -C $(INIT)
 
-bench: $(VENV)/.test init ## Measure how long a pod takes to start, beside a bare boot
+bench: $(VENV)/.test init ## Measure how long a pod takes to start, beside a bare boot, and a container to be replaced
 	@$(BIN)/python -m benchmarks.start
+	@$(BIN)/python -m benchmarks.replace
 
 clean: ## Remove what was built; pods and images on the host stay
 	@rm -rf build $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info

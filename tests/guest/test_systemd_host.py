@@ -215,6 +215,28 @@ def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) 
     assert "Hello from pod web" in pods.page()
 
 
+def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Pods, tmp_path: Path) -> None:
+    """With an image that its QEMU was not started with, on a port that it did not publish: what is confined is given both all the same."""
+
+    def run(image: str, port: int, host_port: int) -> list[str]:
+        server = {"name": "server", "image": image, "ports": [{"containerPort": port, "hostPort": host_port, "hostIP": ADDRESS}]}
+        definition = tmp_path / "changed.yml"
+        definition.write_text(yaml.safe_dump(manifest("changed", server, restartPolicy="Always", resources={"limits": {"memory": "128Mi"}})))
+        return [action["effect"] for action in pods.hyper_json("run", "--file", str(definition))["actions"]]
+
+    try:
+        run("web", 80, PORT + 1)
+        before, life = pods.unit("changed")["MainPID"], pods.life("changed")
+        assert run("app", 8000, PORT + 2) == ["restarts container server"]
+        wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the other image's page")
+        assert pods.unit("changed")["MainPID"] == before
+        pods.host.shell(f"kill -KILL {before}")
+        pods.wait_running("changed", after=life.started_at)
+        wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the page, after a crash")
+    finally:
+        pods.host.play("remove_pod.yml", pod_names=["changed"], pod_grace_period=0)
+
+
 def test_a_guest_that_is_about_to_be_started_again_can_be_stopped(pods: Pods, web: str) -> None:
     with pods.held_back(web):
         pods.host.shell(f"kill -KILL {pods.unit(web)['MainPID']}")
