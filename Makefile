@@ -8,7 +8,7 @@ SETUP := tools/setup
 INIT := hyperstart/init
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit lint format docs init bench clean
+.PHONY: help setup run test unit lint format docs init bench fuzz clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ init: ## Build hyperstart, the guest's init
 bench: $(VENV)/.test init ## Measure how long a pod takes to start, beside a bare boot, and a container to be replaced
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.replace
+
+fuzz: $(VENV)/.test ## Fuzz hyperstart's parsers for ten minutes
+	@$(BIN)/python -m tools.fuzz
 
 clean: ## Remove what was built; pods and images on the host stay
 	@rm -rf build $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache *.egg-info

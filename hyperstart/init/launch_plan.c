@@ -299,6 +299,7 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_GROUP_NAME, FIELD_TEXTS, false, container_plan, group_names, NULL),
     RULE(CONTAINER_LAST_WORD_PATH, FIELD_TEXT, false, container_plan, last_word_path, NULL),
     RULE(CONTAINER_LAST_WORD_LOG, FIELD_FLAG, false, container_plan, last_word_from_log, NULL),
+    RULE(CONTAINER_FILTERED, FIELD_FLAG, false, container_plan, filtered, NULL),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 

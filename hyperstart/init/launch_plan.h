@@ -82,6 +82,7 @@ struct container_plan {
     struct action_plans post_start, pre_stop;
     char *last_word_path; /* NULL: none */
     bool last_word_from_log;
+    bool filtered;
 };
 
 struct launch_plan {

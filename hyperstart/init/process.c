@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include "files.h"
+#include "filter.h"
 #include "group.h"
 #include "machine.h"
 #include "rootfs.h"
@@ -212,7 +213,8 @@ static int become(const struct launch *launch, int report, struct error *error) 
         _exit(launch->instead(launch->argv));
     }
     char **env = make_env(launch, &identity);
-    if (!env || set_ulimits(launch->container, error) < 0 || take_identity(launch->container, &identity, error) < 0)
+    if (!env || set_ulimits(launch->container, error) < 0 || filter_enter(launch->container, error) < 0 ||
+        take_identity(launch->container, &identity, error) < 0)
         return CODE_SETUP;
     /* Whatever PID 1 holds is closed on exec anyway; this is the second lock on that door. */
     sys_close_range(3, ~0u, X_CLOSE_RANGE_CLOEXEC);

@@ -85,3 +85,31 @@ def test_a_volume_belongs_to_the_pods_group(init: Init, kind: str) -> None:
     with init.pod(container, volumes=(Volume("data", kind, group=70),)) as pod:  # type: ignore[arg-type]
         assert pod.wait() == SUCCEEDED, pod.log.read_text()
         assert pod.output("app").decode().split() == ["70", "2777", "70"]
+
+
+@pytest.mark.parametrize(
+    ("script", "more", "wanted"),
+    [
+        ("unshare -U true", {}, False),
+        ("unshare -U true", {"filtered": False, "privileged": True}, True),
+        ("hostname x", {"capabilities": (21,)}, True),
+        ("hostname x", {"capabilities": (21,), "filtered": False}, True),
+        ("mount -t tmpfs x /tmp", {"capabilities": (21,)}, True),
+        ("chroot / true", {"capabilities": ()}, False),
+        ("chroot / true", {}, True),
+        ("(true) & wait; sh -c true | cat; sleep 0; id", {"user": "1000", "capabilities": ()}, True),
+    ],
+)
+def test_a_filter_lets_through_what_goes_with_a_capability(init: Init, script: str, more: dict[str, Any], wanted: bool) -> None:
+    options = {"filtered": True, **more}
+    with init.pod(init.sh("app", f"{script} && grep Seccomp: /proc/self/status", **options)) as pod:
+        code = pod.wait()
+        assert (code == SUCCEEDED) == wanted, pod.output("app", "stderr")
+        if wanted:
+            assert pod.output("app").split()[-1] == (b"2" if options["filtered"] else b"0")
+
+
+def test_a_command_of_exec_is_filtered_too(init: Init) -> None:
+    with init.pod(init.sleeper("app", filtered=True)) as pod:
+        assert pod.shell("app", "grep Seccomp: /proc/self/status").split()[-1] == "2"
+        assert pod.exec("app", "unshare", "-U", "true").code != 0

@@ -45,7 +45,7 @@ FULL: dict[str, Any] = {
             "fsGroup": 70,
             "fsGroupChangePolicy": "OnRootMismatch",
             "sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}],
-            "seccompProfile": {"type": "Unconfined"},
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
         "affinity": {
             "nodeAffinity": {
@@ -99,7 +99,7 @@ FULL: dict[str, Any] = {
                 "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
                 "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}, {"name": "kept", "mountPath": "/kept"}],
                 "volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}],
-                "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
+                "resources": {"limits": {"cpu": "500m", "memory": "64Mi", "ephemeral-storage": "1Gi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
                 "stdin": True,
                 "stdinOnce": False,
                 "tty": True,

@@ -290,7 +290,7 @@ def test_capabilities(context: dict[str, Any], kept: set[int]) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("spec.securityContext", {"seccompProfile": {"type": "RuntimeDefault"}}, "spec.securityContext.seccompProfile.type: not supported: system calls"),
+        ("spec.securityContext", {"seccompProfile": {"type": "Localhost"}}, "spec.securityContext.seccompProfile.type: not supported: a host has no profiles"),
         ("spec.securityContext", {"supplementalGroupsPolicy": "Strict"}, "spec.securityContext.supplementalGroupsPolicy: must be one of Merge"),
         ("spec.securityContext", {"sysctls": [{"name": "../x", "value": "1"}]}, "spec.securityContext.sysctls[0].name: '../x' is not a name"),
         ("spec.securityContext", {"sysctls": [{"name": "a.b", "value": "1\n2"}]}, "spec.securityContext.sysctls[0].value: has to be one line"),
@@ -340,7 +340,7 @@ def test_a_limit_is_the_request_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "resources", [{"limits": {"cpu": 1}, "requests": {"cpu": 2}}, {"limits": {"nvidia.com/gpu": 1}}, {"limits": {"ephemeral-storage": "1Gi"}}]
+    "resources", [{"limits": {"cpu": 1}, "requests": {"cpu": 2}}, {"limits": {"nvidia.com/gpu": 1}}, {"limits": {"ephemeral-storage": "much"}}]
 )
 def test_refusals_of_resources(resources: dict[str, Any]) -> None:
     with pytest.raises(InvalidManifest, match=r"spec\.containers\[0\]\.resources\."):

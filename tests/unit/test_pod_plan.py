@@ -162,3 +162,19 @@ def test_names(spec: dict[str, Any], hostname: str, line: bytes) -> None:
 def test_termination_messages() -> None:
     plan = planned([{"name": "a"}, {"name": "b", "terminationMessagePath": "/x", "terminationMessagePolicy": "FallbackToLogsOnError"}])
     assert [(item.last_word_path, item.last_word_log) for item in plan.values()] == [("/dev/termination-log", False), ("/x", True)]
+
+
+@pytest.mark.parametrize(
+    ("pod", "own", "filtered"),
+    [
+        (None, None, False),
+        ("RuntimeDefault", None, True),
+        ("RuntimeDefault", {"seccompProfile": {"type": "Unconfined"}}, False),
+        ("RuntimeDefault", {"runAsUser": 5}, True),
+        ("Unconfined", {"seccompProfile": {"type": "RuntimeDefault"}}, True),
+        ("RuntimeDefault", {"privileged": True}, False),
+    ],
+)
+def test_seccomp_profiles(pod: str | None, own: dict[str, Any] | None, filtered: bool) -> None:
+    spec = {"securityContext": {"seccompProfile": {"type": pod}}} if pod else {}
+    assert planned([{"name": "app", **({"securityContext": own} if own else {})}], **spec)["app"].filtered == filtered

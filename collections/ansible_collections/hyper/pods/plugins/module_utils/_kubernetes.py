@@ -231,7 +231,6 @@ LIFECYCLE_HANDLER: Mapping[str, Field] = {
 
 SLEEP: Mapping[str, Field] = {"seconds": _honoured("how long")}
 
-_UNFILTERED = "system calls are not filtered; the guest's kernel is the pod's own"
 _NO_MODULE = "the guest's kernel has no such security module"
 
 POD_SECURITY: Mapping[str, Field] = {
@@ -246,7 +245,7 @@ POD_SECURITY: Mapping[str, Field] = {
         " belong to it from their first moment"
     ),
     "sysctls": _honoured("any: the kernel is the pod's own"),
-    "seccompProfile": _honoured("`type: Unconfined`"),
+    "seccompProfile": _honoured("see below; a privileged container has none"),
     "appArmorProfile": _refused(_NO_MODULE),
     "seLinuxChangePolicy": _refused(_NO_MODULE),
     "seLinuxOptions": _refused(_NO_MODULE),
@@ -262,7 +261,7 @@ SECURITY: Mapping[str, Field] = {
     "readOnlyRootFilesystem": _honoured("volumes stay writable"),
     "allowPrivilegeEscalation": _honoured("`false` sets no_new_privs"),
     "procMount": _honoured("`Default`, `Unmasked`"),
-    "seccompProfile": _honoured("`type: Unconfined`"),
+    "seccompProfile": _honoured("see below; a privileged container has none"),
     "appArmorProfile": _refused(_NO_MODULE),
     "seLinuxOptions": _refused(_NO_MODULE),
     "windowsOptions": _refused("a guest runs Linux"),
@@ -273,7 +272,12 @@ CAPABILITIES: Mapping[str, Field] = {
     "drop": _honoured("names, or `ALL`; what is not dropped is the container engines' usual set"),
 }
 
-SECCOMP: Mapping[str, Field] = {"type": _honoured("`Unconfined`"), "localhostProfile": _refused(_UNFILTERED)}
+SECCOMP: Mapping[str, Field] = {
+    "type": _honoured(
+        "`Unconfined`, which is also the default; `RuntimeDefault` refuses what the container engines' own profile does, and all 32-bit programs"
+    ),
+    "localhostProfile": _refused("a host has no profiles of its own"),
+}
 
 SYSCTL: Mapping[str, Field] = {"name": _honoured("with dots or slashes"), "value": _honoured("text")}
 
@@ -469,7 +473,7 @@ RESOURCES: Mapping[str, Field] = {
 AMOUNTS: Mapping[str, Field] = {
     "cpu": _honoured("in CPUs, such as `1500m`; the guest has whole ones"),
     "memory": _honoured("in bytes, such as `512Mi`"),
-    "ephemeral-storage": _refused("the pod's disk grows with what is written"),
+    "ephemeral-storage": _noted("nobody is evicted; the pod's disk is the limit of all its containers", str),
     "hugepages-1Gi": _refused("a guest has no huge pages of its own"),
     "hugepages-2Mi": _refused("a guest has no huge pages of its own"),
 }

@@ -92,6 +92,7 @@ class Container:
     merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
     cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. group_names: additional groups, by their names in the image.
     last_word_path: of a file in which it may say why it ends; last_word_log: when it failed and said nothing there, the end of its output is taken.
+    filtered: system calls that belong to the machine's owner are refused.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Container:
     group_names: tuple[str, ...] = ()
     last_word_path: str = ""
     last_word_log: bool = False
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,7 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_GROUP_NAME, "group_names", TEXT, many=True),
     Part(tag.CONTAINER_LAST_WORD_PATH, "last_word_path", TEXT),
     Part(tag.CONTAINER_LAST_WORD_LOG, "last_word_log", FLAG),
+    Part(tag.CONTAINER_FILTERED, "filtered", FLAG),
 )
 _IMAGE = Record(
     Image,

@@ -102,5 +102,8 @@ def _amounts(parent: Node, kind: str) -> dict[str, Fraction]:
     if node is None:
         return {}
     values = {name: amount(node, name, value) for name in ("cpu", "memory") if (value := node.scalar(name)) is not None}
+    if (storage := node.scalar("ephemeral-storage")) is not None:
+        amount(node, "ephemeral-storage", storage)
+        node.noted.append(node.at("ephemeral-storage"))
     node.done(_kubernetes.AMOUNTS)
     return values

@@ -34,11 +34,12 @@ class PodSecurity:
     fs_group: int | None = None
     regroup: bool = True
     sysctls: tuple[tuple[str, str], ...] = ()
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
 class Security:
-    """What holds for one container, the pod's part in it. add, drop: names of capabilities, or ALL."""
+    """What holds for one container, the pod's part in it. add, drop: names of capabilities, or ALL. filtered: the seccomp profile RuntimeDefault."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -49,6 +50,7 @@ class Security:
     read_only_root: bool = False
     no_new_privileges: bool = False
     unmasked_proc: bool = False
+    filtered: bool = False
 
     def capabilities(self, default: tuple[int, ...]) -> tuple[int, ...]:
         """The numbers of those that are kept: first all or none, then the ones that are named."""
@@ -79,8 +81,8 @@ def pod_security(spec: Node) -> PodSecurity:
     if node is None:
         return PodSecurity()
     node.choice("supplementalGroupsPolicy", ("Merge",), "Merge")
-    _seccomp(node)
     made = PodSecurity(
+        filtered=bool(_filtered(node)),
         run_as_user=node.integer("runAsUser", 0, MAX_ID),
         run_as_group=node.integer("runAsGroup", 0, MAX_ID),
         run_as_non_root=node.boolean("runAsNonRoot"),
@@ -97,10 +99,10 @@ def security(container: Node, pod: PodSecurity) -> Security:
     """The securityContext of a container, which goes before the pod's."""
     node = container.node("securityContext")
     if node is None:
-        made = Security(pod.run_as_user, pod.run_as_group, bool(pod.run_as_non_root))
+        made = Security(pod.run_as_user, pod.run_as_group, bool(pod.run_as_non_root), filtered=pod.filtered)
         _consistent(made, container.at("securityContext"))
         return made
-    _seccomp(node)
+    filtered = _filtered(node)
     user, group, non_root = node.integer("runAsUser", 0, MAX_ID), node.integer("runAsGroup", 0, MAX_ID), node.boolean("runAsNonRoot")
     capabilities = node.node("capabilities")
     add, drop = ((), ()) if capabilities is None else (_names(capabilities, "add"), _names(capabilities, "drop"))
@@ -116,6 +118,7 @@ def security(container: Node, pod: PodSecurity) -> Security:
         read_only_root=bool(node.boolean("readOnlyRootFilesystem")),
         no_new_privileges=node.boolean("allowPrivilegeEscalation") is False,
         unmasked_proc=node.choice("procMount", ("Default", "Unmasked"), "Default") == "Unmasked",
+        filtered=pod.filtered if filtered is None else filtered,
     )
     node.done(_kubernetes.SECURITY)
     if made.no_new_privileges and (made.privileged or {"ALL", "SYS_ADMIN"} & set(made.add)):
@@ -129,14 +132,17 @@ def _consistent(security: Security, path: str) -> None:
         raise InvalidManifest("runAsUser is 0, and runAsNonRoot is true", where=path, remedy="Give another user")
 
 
-def _seccomp(node: Node) -> None:
+def _filtered(node: Node) -> bool | None:
+    """Whether the seccomp profile is RuntimeDefault; None where nothing is said."""
     profile = node.node("seccompProfile")
     if profile is None:
-        return
-    if profile.required_string("type") != "Unconfined":
-        profile.choice("type", ("Unconfined", "RuntimeDefault", "Localhost"), "")
-        raise NotSupported(profile.at("type"), "system calls are not filtered; the guest's kernel is the pod's own", "Remove it or set it to Unconfined")
+        return None
+    kind = profile.required_string("type")
+    profile.choice("type", ("Unconfined", "RuntimeDefault", "Localhost"), "")
+    if kind == "Localhost":
+        raise NotSupported(profile.at("type"), "a host has no profiles of its own", "Take RuntimeDefault or Unconfined")
     profile.done(_kubernetes.SECCOMP)
+    return kind == "RuntimeDefault"
 
 
 def _names(node: Node, name: str) -> tuple[str, ...]:

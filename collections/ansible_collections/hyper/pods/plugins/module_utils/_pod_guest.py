@@ -162,6 +162,7 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
                 group_names=container.annotations.groups,
                 last_word_path=container.termination_message_path,
                 last_word_log=container.termination_message_log,
+                filtered=security.filtered and not security.privileged,
             )
         )
     own_names = " ".join(dict.fromkeys((pod.full_name, pod.hostname)))
