@@ -132,7 +132,10 @@ def test_security_contexts(pods: PodHost) -> None:
         "secured",
         {
             "name": "plain",
-            "command": sh("id -u; id -g; id -G; touch /data/new && stat -c '%g %a' /data /data/new; cat /proc/sys/net/ipv4/ip_forward /proc/sys/vm/swappiness"),
+            "command": sh(
+                "id -u; id -g; id -G; touch /data/new && stat -c '%g %a' /data /data/new; "
+                "cd /proc; cat sys/net/ipv4/ip_forward sys/vm/swappiness; grep Seccomp: self/status"
+            ),
             "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         },
         {
@@ -158,6 +161,7 @@ def test_security_contexts(pods: PodHost) -> None:
             "runAsNonRoot": True,
             "supplementalGroups": [60],
             "fsGroup": 70,
+            "seccompProfile": {"type": "RuntimeDefault"},
             "sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}, {"name": "vm.swappiness", "value": "7"}],
         },
     )
@@ -170,7 +174,7 @@ def test_security_contexts(pods: PodHost) -> None:
         }
         assert said["plain"][:2] == ["1000", "7"]
         assert set(said["plain"][2].split()) == {"7", "50", "60", "70"}
-        assert said["plain"][3:] == ["70 2777", "70 644", "1", "7"]
+        assert said["plain"][3:] == ["70 2777", "70 644", "1", "7", "Seccomp:\t2"]
         assert said["strict"][0] == "0"
         assert "Read-only file system" in said["strict"][1]
         assert said["strict"][2].split() == ["CapBnd:", f"{1 << 10:016x}"]

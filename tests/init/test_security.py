@@ -111,5 +111,6 @@ def test_a_filter_lets_through_what_goes_with_a_capability(init: Init, script: s
 
 def test_a_command_of_exec_is_filtered_too(init: Init) -> None:
     with init.pod(init.sleeper("app", filtered=True)) as pod:
+        pod.until(lambda status: status.containers[0].state == "running")
         assert pod.shell("app", "grep Seccomp: /proc/self/status").split()[-1] == "2"
         assert pod.exec("app", "unshare", "-U", "true").code != 0
