@@ -46,7 +46,9 @@ int limits_set(const struct container_plan *container, struct error *error) {
 }
 
 int limits_change(const struct container_plan *container, struct error *error) {
-    static const struct { const char *file, *unlimited; } files[] = {{"cpu.max", "max"}, {"cpu.weight", "100"}, {"memory.max", "max"}};
+    static const struct {
+        const char *file, *unlimited;
+    } files[] = {{"cpu.max", "max"}, {"cpu.weight", "100"}, {"memory.max", "max"}};
     /* Absent where the kernel has not counted for anybody yet: then there is nothing to take back. */
     const uint64_t wanted[] = {container->cpu_quota, container->cpu_weight, container->memory_limit};
     for (size_t index = 0; machine.cgroups && index < sizeof files / sizeof *files; index++)

@@ -35,7 +35,8 @@ static const struct rule attribute_rules[] = {
     RULE(ATTRIBUTE_NAME, FIELD_TEXT, true, attribute, name, NULL),
     RULE(ATTRIBUTE_VALUE, FIELD_BYTES, false, attribute, value, NULL),
 };
-static const struct form attribute_form = {"attribute", sizeof(struct attribute), attribute_rules, sizeof attribute_rules / sizeof *attribute_rules, false, NULL, NULL};
+static const struct form attribute_form = {
+    "attribute", sizeof(struct attribute), attribute_rules, sizeof attribute_rules / sizeof *attribute_rules, false, NULL, NULL};
 static const struct rule entry_rules[] = {
     RULE(ENTRY_PATH, FIELD_TEXT, false, entry, path, NULL),       RULE(ENTRY_MODE, FIELD_NUMBER, true, entry, mode, NULL),
     RULE(ENTRY_UID, FIELD_NUMBER, true, entry, uid, NULL),        RULE(ENTRY_GID, FIELD_NUMBER, true, entry, gid, NULL),
