@@ -26,6 +26,12 @@ data: {mode: fast}
 binaryData: {raw: AP8=}
 ---
 apiVersion: v1
+kind: Secret
+metadata: {name: registry}
+type: kubernetes.io/dockerconfigjson
+stringData: {.dockerconfigjson: '{"auths": {"registry.example": {"auth": "dXNlcjpwYXNz"}}}'}
+---
+apiVersion: v1
 kind: Pod
 metadata:
   name: fields
@@ -34,6 +40,7 @@ metadata:
   annotations: {note: anything}
 status: {phase: Running}
 spec:
+  imagePullSecrets: [{name: registry}]
   hostIPC: false
   hostNetwork: false
   hostPID: false
@@ -57,6 +64,7 @@ spec:
         {path: app, fieldRef: {apiVersion: v1, fieldPath: "metadata.labels['app']"}}]}}
     - {name: mixed, projected: {defaultMode: 0440, sources: [{configMap: {name: settings}}]}}
     - {name: scratch, emptyDir: {}}
+    - {name: seed, image: {reference: server, pullPolicy: IfNotPresent}}
   containers:
     - name: plain
       image: tools
@@ -75,6 +83,7 @@ spec:
         - {name: self, mountPath: /mnt/self}
         - {name: mixed, mountPath: /mnt/mixed, mountPropagation: None, readOnly: true, recursiveReadOnly: IfPossible}
         - {name: scratch, mountPath: /mnt/part, subPath: a/b}
+        - {name: seed, mountPath: /mnt/seed}
     - name: own
       image: tools
       imagePullPolicy: IfNotPresent
@@ -114,6 +123,12 @@ spec:
         terminationGracePeriodSeconds: 1
       volumeMounts:
         - {name: scratch, mountPath: /mnt/part, subPath: a/b}
+    - name: ended
+      image: tools
+      command: [sh, -c, echo all done > /tmp/why]
+      restartPolicy: Never
+      terminationMessagePath: /tmp/why
+      terminationMessagePolicy: File
     - name: told
       image: tools
       command: [sh, -c, 'while :; do printf "HTTP/1.0 200 OK\\r\\n\\r\\n" | nc -l -p 9090 | head -1; done']
@@ -135,7 +150,7 @@ def fields(pods: PodHost) -> Iterator[PodHost]:
         ("plain", "stat -c '%a %g' /mnt/mode/mode; od -An -tx1 /mnt/mode/raw", "444 70\n 00 ff"),
         ("plain", "ls /mnt/no-map /mnt/no-secret", "/mnt/no-map:\n\n/mnt/no-secret:"),
         ("plain", "cd /mnt/self; stat -c '%a %n' app note; cat app note", "440 app\n444 note\nfieldsanything"),
-        ("plain", "stat -c %a /mnt/mixed/mode", "440"),
+        ("plain", "stat -c %a /mnt/mixed/mode; cat /mnt/seed/data/seed", "440\nfrom the image"),
         ("plain", 'echo "${ABSENT-unset} $ACCOUNT"', "unset default"),
         ("plain", "id -u; touch /mnt/part/file; grep Seccomp: /proc/self/status", "1000\nSeccomp:\t0"),
         ("plain", "nproc; ls /sys/firmware 2>/dev/null | wc -l", "2\n0"),
@@ -146,6 +161,12 @@ def fields(pods: PodHost) -> Iterator[PodHost]:
 )
 def test_what_a_container_finds(fields: PodHost, container: str, script: str, said: str) -> None:
     assert fields.shell("fields", container, script) == said
+
+
+def test_the_message_of_what_ended(fields: PodHost) -> None:
+    wait_for(lambda: "event F ended exited" in fields.log("fields"), "the container to end")
+    [status] = [status for status in fields.info("fields")["status"]["containerStatuses"] if status["name"] == "ended"]
+    assert status["state"]["terminated"]["message"].strip() == "all done"
 
 
 def test_size_of_the_guest(fields: PodHost) -> None:
