@@ -173,7 +173,10 @@ def test_a_program_that_is_missing(module: Run, host: Host, monkeypatch: pytest.
     for program in set(_host_checks._NEEDED) - {"skopeo", "qemu-system-x86_64"}:
         (here / program).symlink_to(shutil.which(program, path=_command.SEARCH_PATH) or "/bin/true")
     monkeypatch.setattr(_command, "SEARCH_PATH", str(here))
-    found = [finding for finding in _host_checks.findings(host) if finding["subject"] == "programs"]
+    findings = _host_checks.findings(host)
+    networks = {finding["message"].partition(" ")[0]: finding["remedy"] for finding in findings if finding["subject"] == "networks"}
+    assert "package dnsmasq-base" in networks["dnsmasq"]
+    found = [finding for finding in findings if finding["subject"] == "programs"]
     assert [(finding["level"], finding["message"]) for finding in found] == [
         ("error", "qemu-system-x86_64 is not installed"),
         ("error", "skopeo is not installed"),

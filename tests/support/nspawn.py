@@ -105,6 +105,10 @@ class SystemdHost:
             check=False,
         )
 
+    def on_its_network(self, *argv: str) -> None:
+        """Run a command of this machine in the host's network, which outlives the host's reboots."""
+        subprocess.run([*self._networks.enter(self._networks.host), *argv], check=True)
+
     def play(self, playbook: str, **variables: Any) -> bool:
         """Run a playbook on the host as USER over SSH, and return whether it changed anything. It must succeed."""
         extra = self._work / "variables.yml"

@@ -23,6 +23,8 @@ _PREPARE = "Prepare the host: hyper prepare"
 _LEAST_FREE = 1 << 30
 _LEAST_QEMU = (7, 0)
 _NEEDED = ("qemu-system-x86_64", "qemu-img", "skopeo", "mkfs.erofs", "mkfs.ext4", "modprobe", "zstd")
+_FOR_NETWORKS = ("ip", "nft", "dnsmasq")
+_TUN = Path("/dev/net/tun")
 _POLICIES = (Path("/etc/containers/policy.json"), Path.home() / ".config/containers/policy.json")
 # The longest path of a socket below run_dir: pods/NAME/control.7 with a name of 63 characters; sockaddr_un holds 107.
 _SOCKET_PATH = 107 - len("/pods//control.7.lock") - 63
@@ -131,6 +133,17 @@ def _signatures(_host: Host) -> Iterator[Finding]:
         yield Finding(OK, "signatures", f"policy {found}")
 
 
+def _networks(_host: Host) -> Iterator[Finding]:
+    missing = [program for program in _FOR_NETWORKS if shutil.which(program, path=_command.SEARCH_PATH) is None]
+    for program in missing:
+        remedy = f"Install the package {_command.PACKAGES[program]}, or prepare the host: hyper prepare"
+        yield Finding(WARNING, "networks", f"{program} is not installed: pods have user-mode networks only", remedy)
+    if not _TUN.exists():
+        yield Finding(WARNING, "networks", "the kernel has no tap devices: pods have user-mode networks only", "Load the module tun: modprobe tun")
+    elif not missing:
+        yield Finding(OK, "networks", f"{', '.join(_FOR_NETWORKS)}, tap devices")
+
+
 def _build(_host: Host) -> Iterator[Finding]:
     if shutil.which("buildah", path=_command.SEARCH_PATH) is None:
         yield Finding(OK, "build", "buildah is not installed: images cannot be built here, all else can")
@@ -192,5 +205,6 @@ _CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
     _images,
     _pods,
     _leftovers,
+    _networks,
     _build,
 )

@@ -20,12 +20,12 @@ _USER_PREFIX, _USER_GATEWAY, _USER_NAME_SERVER = 24, "10.0.2.2", "10.0.2.3"
 _POOL = ipaddress.IPv4Network("10.83.0.0/16")
 _SUBNET_PREFIX = 24
 _FIRST_HOST, _LAST_HOST = 2, 254
-# $1: the bridge. Forwarding on makes a host forget the routes that routers told it, unless accept_ra is 2 (ip-sysctl, accept_ra).
+# $1: the bridge. Forwarding on makes a host forget the routes that routers told it, unless accept_ra is 2 (ip-sysctl,
+# accept_ra). A shell that reads byte by byte gets the first alone, and then the end of the file: that is no failure.
 _FORWARD = (
-    "cd /proc/sys/net; on() { read -r now <$1; [ $now = 1 ] || echo 1 >$1; }; "
-    "on ipv4/ip_forward; on ipv4/conf/$1/route_localnet; "
-    "if [ -w ipv6/conf/all/forwarding ]; then for file in ipv6/conf/*/accept_ra; do read -r now <$file; [ $now != 1 ] || echo 2 >$file; done; "
-    "on ipv6/conf/all/forwarding; fi"
+    "set -e; cd /proc/sys/net; on() { read -r now <$1 || :; [ $now = 1 ] || echo 1 >$1; }; on ipv4/ip_forward; on ipv4/conf/$1/route_localnet; "
+    "[ -e ipv6/conf/all/forwarding ] || exit 0; read -r now <ipv6/conf/all/forwarding || :; [ $now != 1 ] || exit 0; "
+    "for file in ipv6/conf/*/accept_ra; do read -r now <$file || :; [ $now != 1 ] || echo 2 >$file; done; echo 1 >ipv6/conf/all/forwarding"
 )
 
 
@@ -154,6 +154,7 @@ def network_plan(place: Subnet, *, directory: Path, run_dir: Path) -> NetworkPla
         Step(("nft", "delete", "table", "bridge", bridge), may_fail=True),
         Step(("ip", "link", "delete", "dev", bridge), may_fail=True),
         Step(("rm", "-rf", str(run_dir))),
+        Step(("rmdir", "--ignore-fail-on-non-empty", str(run_dir.parent)), may_fail=True),
     )
     addresses = [Step(("ip", "address", "add", f"{gateway}/{_prefix(place, gateway)}", "dev", bridge, *_nodad(gateway))) for gateway in place.gateways]
     up = (
@@ -201,7 +202,7 @@ def before(pod: str, wanted: Sequence[Link], *, uid: int, directory: Path, hosts
     if any(link.network for link in taps):
         steps.append(Step(("nft", "-f", str(directory / POD_UP))))
     steps += [Step(("ip", "link", "set", "dev", link.tap, "up")) for link in taps]
-    steps += [Step(("cp", str(directory / f"{POD_HOSTS}.{link.network}"), str(hosts[link.network] / pod))) for link in taps if link.network]
+    steps += [Step(("cp", "--preserve=mode", str(directory / f"{POD_HOSTS}.{link.network}"), str(hosts[link.network] / pod))) for link in taps if link.network]
     return tuple(steps)
 
 

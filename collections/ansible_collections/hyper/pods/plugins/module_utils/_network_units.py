@@ -43,6 +43,8 @@ def texts(plan: NetworkPlan) -> dict[str, str]:
             # It ends with the network, which does not end with it; and it does not keep the network.
             f"PartOf={network}",
             f"After={network}",
+            # Nor does it try again and again where the network could not be made.
+            f"ConditionPathIsDirectory={plain(str(plan.hosts))}",
             "StartLimitIntervalSec=0",
             "",
             "[Service]",
