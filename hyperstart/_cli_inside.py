@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper exec``: what is done inside a pod that runs. It goes by a direct road, without a play, and loads little: a person waits for it."""
+"""``hyper exec``, ``attach``: what is done inside a pod that runs. They go by a direct road, without a play, and load little: a person waits for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import sys
 from hyperstart import _road
 from hyperstart._arguments import Subparsers, command, pairs, words_after
 from hyperstart._road import NoRoad, Road
+
+DETACH_KEYS = b"\x10\x11"
 
 
 def add(subparsers: Subparsers) -> None:
@@ -41,6 +43,68 @@ def add(subparsers: Subparsers) -> None:
     exec_parser.add_argument("-w", "--workdir", metavar="DIRECTORY", help="the working directory")
     exec_parser.add_argument("-u", "--user", metavar="USER[:GROUP]", help="the user, a name or a number")
     exec_parser.add_argument("--timeout", type=int, metavar="SECONDS", help="end the command after so long")
+
+    attach_parser = command(
+        subparsers,
+        "attach",
+        attach,
+        usage="[OPTIONS] POD [CONTAINER]",
+        summary="show what a container writes from now on, and type into it",
+        description="A container with `stdin: true` reads what is typed, one with `tty: true` has this terminal. It ends with the container and its code, or"
+        " with ctrl-p ctrl-q, and the container goes on.",
+        examples="""
+            hyper attach web
+            hyper attach --no-stdin shop redis
+        """,
+        json=False,
+    )
+    attach_parser.add_argument("pod", metavar="POD")
+    attach_parser.add_argument("container", metavar="CONTAINER", nargs="?", help="the container (default: the pod's first)")
+    attach_parser.add_argument("--no-stdin", action="store_true", help="type nothing into it; ctrl-c leaves it then")
+
+
+class Detached(Exception):
+    """The person has left."""
+
+
+class DetachKeys:
+    """Finds ctrl-p ctrl-q in what is typed, and raises Detached. What is not the second key of the two is typed with the first."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        data = self._held + data
+        if DETACH_KEYS in data:
+            raise Detached
+        self._held = DETACH_KEYS[:1] if data.endswith(DETACH_KEYS[:1]) else b""
+        return data[: len(data) - len(self._held)]
+
+
+def attach(arguments: argparse.Namespace) -> int:
+    """Show what a container writes, and type into it."""
+    from ansible_collections.hyper.pods.plugins.module_utils._control import Control
+
+    from hyperstart._terminal import Terminal
+
+    _, port = _road.find(roads(arguments), arguments.pod, lambda way: way.port(arguments.pod, arguments.container))
+    from_terminal = sys.stdin is not None and sys.stdin.isatty()
+    types = port.stdin and not arguments.no_stdin and sys.stdin is not None
+    with Control.over(port.connection, arguments.pod, port.lock) as control, contextlib.ExitStack() as stack:
+        window = stack.enter_context(Terminal(sys.stdin.fileno(), raw=types)) if port.tty and from_terminal else None
+        try:
+            return control.exec(
+                port.container,
+                (),
+                attach=True,
+                stdin=sys.stdin.buffer if types else None,
+                on_stdin=DetachKeys() if from_terminal else None,
+                on_stdout=lambda data: _write(1, data),
+                on_stderr=lambda data: _write(2, data),
+                window=window,
+            ).code
+        except Detached:
+            return 0
 
 
 def exec_(arguments: argparse.Namespace) -> int:

@@ -130,7 +130,7 @@ class There(Road):
 
     def port(self, pod: str, container: str | None) -> Port:
         connection, values = self._open(_inside.SOURCES, {"pod": pod, "container": container})
-        return Port(str(values["container"]), connection)
+        return Port(str(values["container"]), connection, tty=bool(values["tty"]), stdin=bool(values["stdin"]))
 
     def log(self, pod: str, wanted: Wanted) -> Log:
         from ansible_collections.hyper.pods.plugins.module_utils import _inside_log

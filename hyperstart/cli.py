@@ -16,6 +16,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 # Commands that a person waits for, and the one module that each needs: the others take a fifth of a second to load.
 _QUICK = {
     "exec": "_cli_inside",
+    "attach": "_cli_inside",
     "logs": "_cli_logs",
     "cp": "_cli_copy",
 }

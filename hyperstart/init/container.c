@@ -5,6 +5,7 @@
 #include "limits.h"
 #include "log.h"
 #include "machine.h"
+#include "session.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -229,6 +230,7 @@ void container_renew(struct container *container) {
 
 static void end(struct container *container, int exit_code, int signal_number) {
     struct decimal code, signal_text;
+    sessions_container_ended(container->plan->name, exit_code, signal_number);
     timer_clear(&container->timer);
     container->exit_code = exit_code;
     container->signal = signal_number;

@@ -35,7 +35,7 @@
 
 /* EXEC */
 #define EXEC_CONTAINER 1  /* text; absent: the pod's first that is no init container */
-#define EXEC_ARGV 2       /* text + ! */
+#define EXEC_ARGV 2       /* text +, at least one but for EXEC_ATTACH */
 #define EXEC_ENV 3        /* text + "NAME=value", on top of the container's own */
 #define EXEC_WORKDIR 4    /* text; absent: the container's own */
 #define EXEC_USER 5       /* text; absent: the container's own */
@@ -44,6 +44,7 @@
 #define EXEC_COLUMNS 301  /* number of columns of that terminal */
 #define EXEC_DETACHED 302 /* flag: nothing is passed on; OK once the command runs, which then outlives the client */
 #define EXEC_TREE 303     /* number: instead of a command a tree of files, TREE_SEND or TREE_RECEIVE; argv is its place */
+#define EXEC_ATTACH 304   /* flag: no command, but what the container itself writes from now on, and reads, until it ends; no argv */
 
 /* EXEC: what EXEC_TREE asks for */
 #define TREE_SEND 1    /* argv: a path, which is written to stdout, as a stream of entries */

@@ -20,12 +20,13 @@
 #define LEAST_OUTPUT 4096
 #define CREDIT_STEP (STDIN_CREDIT / 4)
 #define MAX_SIGNAL 64
+#define OUTPUT_LIMIT (128 * 1024)
 
 struct request {
     char *container;
     struct texts argv, env;
     char *workdir, *user;
-    bool with_stdin, detached;
+    bool with_stdin, detached, attach;
     uint64_t rows, columns; /* of its terminal; 0: pipes */
     uint64_t tree;
 };
@@ -36,6 +37,8 @@ struct session {
     uint32_t id;
     pid_t pid;
     bool reaped, detached;
+    struct container *attached; /* NULL: a command of its own */
+    size_t lost;                /* bytes of the container that found no room */
     int wait_status;
     struct start_report report;
     struct source output[2];
@@ -83,7 +86,7 @@ static void drop(struct session *session) {
 static void abandon(struct session *session) {
     session->port->sessions--;
     session->port = NULL;
-    if (session->reaped) {
+    if (session->reaped || session->attached) {
         drop(session);
         return;
     }
@@ -310,8 +313,73 @@ static int start(struct session *session, const struct request *request, struct 
     return result;
 }
 
+static int attach(struct session *session, const struct request *request, struct error *error) {
+    struct container *container = pod_container(request->container);
+    if (!container)
+        return fail(error, "there is no container \"%.80s\"", request->container ? request->container : "");
+    if (container->state != CONTAINER_RUNNING)
+        return fail(error, "container %s is not running", container->plan->name);
+    session->attached = container;
+    int terminal = container->plan->tty ? container->output[0].source.fd : -1;
+    if (terminal >= 0 && request->rows)
+        terminal_resize(terminal, request->rows, request->columns);
+    if (!request->with_stdin)
+        return 0;
+    if (!container->plan->open_stdin)
+        return fail(error, "container %s has no stdin", container->plan->name);
+    int input = fcntl(terminal >= 0 ? terminal : container->held_stdin, F_DUPFD_CLOEXEC, 3);
+    session->owed = STDIN_CREDIT;
+    return input < 0 ? fail_errno(error, "stdin") : open_input(session, input, error);
+}
+
+static void tell_lost(struct session *session) {
+    char note[96];
+    int size = snprintf(note, sizeof note, "\r\n[%zu bytes came too fast to be shown; the log has them]\r\n", session->lost);
+    session->lost = 0;
+    port_send(session->port, FRAME_STDERR, session->id, note, (size_t)size);
+}
+
+void sessions_output(const char *container, bool is_stderr, const void *data, size_t size) {
+    for (struct session *session = sessions; session; session = session->next) {
+        if (!session->attached || strcmp(session->attached->plan->name, container))
+            continue;
+        /* Who reads slowly keeps neither the container nor the log waiting. */
+        uint8_t *space = session->lost && port_room(session->port) < OUTPUT_LIMIT / 2 ? NULL : port_reserve(session->port, size);
+        if (!space) {
+            session->lost += size;
+            continue;
+        }
+        if (session->lost) {
+            tell_lost(session);
+            space = port_reserve(session->port, size);
+        }
+        if (!space) {
+            session->lost = size;
+            continue;
+        }
+        memcpy(space, data, size);
+        port_commit(session->port, is_stderr ? FRAME_STDERR : FRAME_STDOUT, session->id, size);
+    }
+}
+
+void sessions_container_ended(const char *container, int exit_code, int signal_number) {
+    for (struct session *session = sessions, *next; session; session = next) {
+        next = session->next;
+        if (!session->attached || strcmp(session->attached->plan->name, container))
+            continue;
+        if (session->lost)
+            tell_lost(session);
+        port_send_fields(session->port, FRAME_EXIT, session->id, EXIT_CODE, (uint64_t)exit_code, EXIT_SIGNAL, (uint64_t)signal_number);
+        drop(session);
+    }
+}
+
 static int check_request(void *target, struct error *error) {
     struct request *request = target;
+    if (request->attach)
+        return request->argv.count || request->detached || request->tree ? fail(error, "EXEC: who attaches runs nothing") : 0;
+    if (!request->argv.count)
+        return fail(error, "EXEC: the command is missing");
     if (!request->argv.items[0][0])
         return fail(error, "EXEC: the command is empty");
     if (request->workdir && request->workdir[0] != '/')
@@ -330,13 +398,14 @@ static int check_request(void *target, struct error *error) {
 
 static const struct rule rules[] = {
     {EXEC_CONTAINER, FIELD_TEXT, false, offsetof(struct request, container), "container", NULL},
-    {EXEC_ARGV, FIELD_TEXTS, true, offsetof(struct request, argv), "argv", NULL},
+    {EXEC_ARGV, FIELD_TEXTS, false, offsetof(struct request, argv), "argv", NULL},
     {EXEC_ENV, FIELD_TEXTS, false, offsetof(struct request, env), "env", NULL},
     {EXEC_WORKDIR, FIELD_TEXT, false, offsetof(struct request, workdir), "workdir", NULL},
     {EXEC_USER, FIELD_TEXT, false, offsetof(struct request, user), "user", NULL},
     {EXEC_STDIN, FIELD_FLAG, false, offsetof(struct request, with_stdin), "stdin", NULL},
     {EXEC_ROWS, FIELD_NUMBER, false, offsetof(struct request, rows), "rows", NULL},
     {EXEC_COLUMNS, FIELD_NUMBER, false, offsetof(struct request, columns), "columns", NULL},
+    {EXEC_ATTACH, FIELD_FLAG, false, offsetof(struct request, attach), "attach", NULL},
     {EXEC_TREE, FIELD_NUMBER, false, offsetof(struct request, tree), "tree", NULL},
     {EXEC_DETACHED, FIELD_FLAG, false, offsetof(struct request, detached), "detached", NULL},
 };
@@ -362,7 +431,7 @@ void session_exec(struct port *port, struct frame *frame) {
         result = form_parse(&request_form, frame->payload, frame->size, &request, &arena, &error);
     }
     if (result == 0)
-        result = start(session, &request, &error);
+        result = request.attach ? attach(session, &request, &error) : start(session, &request, &error);
     arena_free(&arena);
     if (result < 0) {
         port_send_error(port, frame->id, error.text, 0);
@@ -450,7 +519,7 @@ void session_signal(struct port *port, struct frame *frame) {
             abandon(session);
         return;
     }
-    if (session && !session->reaped)
+    if (session && !session->reaped && !session->attached)
         kill(session->pid, (int)wanted.number);
 }
 
@@ -472,7 +541,9 @@ void session_resize(struct port *port, struct frame *frame) {
         port_send_error(port, frame->id, error.text, 0);
         if (session)
             abandon(session);
-    } else if (session && session->output[0].fd >= 0) {
-        terminal_resize(session->output[0].fd, wanted.rows, wanted.columns); /* a pipe refuses it */
+        return;
     }
+    int terminal = !session ? -1 : session->attached ? session->attached->output[0].source.fd : session->output[0].fd;
+    if (terminal >= 0)
+        terminal_resize(terminal, wanted.rows, wanted.columns); /* a pipe refuses it */
 }

@@ -19,6 +19,9 @@ void session_resize(struct port *port, struct frame *frame);
 void sessions_abandon(struct port *port);
 /* Sends what waits for room, as far as there is some. */
 void sessions_advance(struct port *port);
+/* A container wrote something, or ended: who is attached to it is told. */
+void sessions_output(const char *container, bool is_stderr, const void *data, size_t size);
+void sessions_container_ended(const char *container, int exit_code, int signal_number);
 /* A child of PID 1 ended. False: it is no exec's process. */
 bool session_reaped(pid_t pid, int wait_status);
 

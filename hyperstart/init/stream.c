@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include "log.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ static enum outcome advance(struct stream *stream) {
     if (got > 0) {
         if (stream->tail)
             tail_add(stream->tail, stream->buffer + stream->end, (size_t)got);
+        sessions_output(stream->container, stream->name[3] == 'e', stream->buffer + stream->end, (size_t)got);
         stream->end += (size_t)got;
         return MORE;
     }

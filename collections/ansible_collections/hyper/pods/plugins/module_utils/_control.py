@@ -207,6 +207,8 @@ class Control:
         window: Window | None = None,
         detached: bool = False,
         tree: int | None = None,
+        attach: bool = False,
+        on_stdin: Callable[[bytes], bytes] | None = None,
         timeout: float | None = None,
     ) -> ExecResult:
         """Run a command in a container and wait for its end.
@@ -215,7 +217,8 @@ class Control:
         file; a pipe, socket or terminal is read by its descriptor as data comes. on_stdout, on_stderr: are given the output as it comes;
         without them it is collected. window: the command gets a terminal of this size, and changes of it; all it writes is stdout then. detached:
         return when it has been started, with code 0; it has no stdin and its output is lost. tree: no command, but TREE_SEND or
-        TREE_RECEIVE, of which ``argv`` is the place. timeout: seconds, None: forever.
+        TREE_RECEIVE, of which ``argv`` is the place. attach: no command, but the container's own
+        streams from now on, until it ends, with its code. on_stdin: is given what was read and returns what is sent of it. timeout: seconds, None: forever.
         Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
         """
         pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
@@ -228,6 +231,7 @@ class Control:
                 _optional(tag.EXEC_USER, TEXT, user),
                 field(tag.EXEC_STDIN, FLAG.encode(stdin is not None)),
                 field(tag.EXEC_DETACHED, FLAG.encode(detached)) if detached else b"",
+                field(tag.EXEC_ATTACH, FLAG.encode(attach)) if attach else b"",
                 b"" if tree is None else field(tag.EXEC_TREE, NUMBER.encode(tree)),
                 *(field(number, NUMBER.encode(value)) for number, value in zip((tag.EXEC_ROWS, tag.EXEC_COLUMNS), _size(window) if window else ())),
             )
@@ -236,7 +240,7 @@ class Control:
             raise ExecFailed(f"the command and its environment have {len(payload)} bytes, at most {tag.FRAME_MAX_PAYLOAD} are possible", where=container)
         deadline = Deadline(timeout)
         request = self._running = self._request(tag.FRAME_EXEC, payload)
-        source = _Stdin(stdin)
+        source = _Stdin(stdin, on_stdin)
         collected: dict[int, list[bytes]] = {tag.FRAME_STDOUT: [], tag.FRAME_STDERR: []}
         take = {
             tag.FRAME_STDOUT: on_stdout or collected[tag.FRAME_STDOUT].append,
@@ -247,7 +251,7 @@ class Control:
                 feeding = source.wanted and self._channel.backlog < tag.FRAME_MAX_PAYLOAD
                 waits = [source.descriptor] if feeding and source.descriptor is not None else []
                 if feeding and not waits:
-                    self._channel.send(Frame(tag.FRAME_STDIN, request, source.read()))
+                    source.send(self._channel, request)
                     continue
                 frame = self._channel.receive(deadline, [*waits, *([window.fileno()] if window else [])])
                 if frame is None:
@@ -256,7 +260,7 @@ class Control:
                         sizes = field(tag.RESIZE_ROWS, NUMBER.encode(rows)) + field(tag.RESIZE_COLUMNS, NUMBER.encode(columns))
                         self._channel.send(Frame(tag.FRAME_RESIZE, request, sizes))
                     if source.descriptor in self._channel.readable:
-                        self._channel.send(Frame(tag.FRAME_STDIN, request, source.read()))
+                        source.send(self._channel, request)
                 elif frame.id != request:
                     continue
                 elif frame.type in take:
@@ -310,7 +314,8 @@ class _Stdin:
     credit: bytes; descriptor: to be waited for before each read, None where reading never blocks.
     """
 
-    def __init__(self, stdin: bytes | BinaryIO | io.RawIOBase | None) -> None:
+    def __init__(self, stdin: bytes | BinaryIO | io.RawIOBase | None, on_stdin: Callable[[bytes], bytes] | None = None) -> None:
+        self._on_stdin = on_stdin
         self._file = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         self._ended = stdin is None
         self.credit = 0
@@ -321,13 +326,17 @@ class _Stdin:
         """Whether there is more to read and the guest would take it."""
         return not self._ended and self.credit > 0
 
-    def read(self) -> bytes:
-        """What fits into one frame and into the credit; nothing at the end."""
+    def send(self, channel: Channel, request: int) -> None:
+        """Read what fits into one frame and into the credit, and send it; nothing is sent at the end, which is a frame of its own."""
         most = min(self.credit, tag.FRAME_MAX_PAYLOAD)
         data = b"" if self._file is None else self._file.read(most) or b"" if self.descriptor is None else os.read(self.descriptor, most)
         self._ended = not data
+        if data and self._on_stdin:
+            data = self._on_stdin(data)
+            if not data:
+                return
         self.credit -= len(data)
-        return data
+        channel.send(Frame(tag.FRAME_STDIN, request, data))
 
 
 def _descriptor(file: BinaryIO | io.RawIOBase) -> int | None:

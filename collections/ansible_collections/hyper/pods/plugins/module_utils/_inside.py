@@ -35,11 +35,14 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Port:
-    """A connection to a free control port of a pod. container: the one that was named, or the pod's first; lock: keeps the port taken while it is open."""
+    """A connection to a free control port of a pod. container: the one that was named, or the pod's first; lock: keeps the port taken while it is open;
+    tty, stdin: whether the container has a terminal, and reads."""
 
     container: str
     connection: socket.socket
     lock: int | None = None
+    tty: bool = False
+    stdin: bool = False
 
     def close(self) -> None:
         """Let it go unused."""
@@ -50,29 +53,30 @@ class Port:
 
 def containers(host: Host, pod: str) -> tuple[list[str], list[str]]:
     """The names of a pod's containers and of its init containers; quicker than to read all of its definition. Raises BadName, PodNotFound, BrokenRecord."""
+    main, init = _definitions(host, pod)
+    return list(main), list(init)
+
+
+def _definitions(host: Host, pod: str) -> tuple[dict[str, Mapping[str, Any]], dict[str, Mapping[str, Any]]]:
     if not _NAME.fullmatch(pod):
         raise BadName(pod)
     file = host.pod_dir(pod) / "pod.json"
     try:
         spec = json.loads(file.read_bytes())["definition"]["spec"]
-        return [item["name"] for item in spec["containers"]], [item["name"] for item in spec.get("initContainers") or ()]
+        return {item["name"]: item for item in spec["containers"]}, {item["name"]: item for item in spec.get("initContainers") or ()}
     except FileNotFoundError:
         raise PodNotFound(pod, sorted(path.parent.name for path in (host.state_dir / "pods").glob("[!.]*/pod.json"))) from None
     except (ValueError, KeyError, TypeError) as error:
         raise BrokenRecord(f"cannot be read: {error}", where=str(file), remedy=f"Remove the pod and run it again: hyper rm {pod}") from None
 
 
-def choose(host: Host, pod: str, container: str | None) -> str:
-    """The container that is meant. Raises as ``containers``, ContainerNotFound."""
-    main, init = containers(host, pod)
-    if container is not None and container not in (*main, *init):
-        raise ContainerNotFound(pod, container, [*init, *main])
-    return container or main[0]
-
-
 def port(host: Host, pod: str, container: str | None, timeout: float = CONNECT_TIMEOUT) -> Port:
-    """A control port of a pod that runs. Raises as ``choose``, PodNotRunning, PodPaused, AllPortsBusy, GuestUnreachable."""
-    chosen, run_dir = choose(host, pod, container), host.pod_run_dir(pod)
+    """A control port of a pod that runs. Raises as ``containers``, ContainerNotFound, PodNotRunning, PodPaused, AllPortsBusy, GuestUnreachable."""
+    main, init = _definitions(host, pod)
+    chosen, run_dir = container or next(iter(main)), host.pod_run_dir(pod)
+    definition = {**init, **main}.get(chosen)
+    if definition is None:
+        raise ContainerNotFound(pod, chosen, [*init, *main])
 
     def alive() -> bool:
         with running(run_dir) as process:
@@ -85,7 +89,7 @@ def port(host: Host, pod: str, container: str | None, timeout: float = CONNECT_T
     deadline = Deadline(timeout)
     lock, path = take_port(run_dir, deadline)
     try:
-        return Port(chosen, connect(path, deadline, alive), lock)
+        return Port(chosen, connect(path, deadline, alive), lock, definition.get("tty") is True, definition.get("stdin") is True)
     except BaseException:
         os.close(lock)
         raise
@@ -99,7 +103,7 @@ def serve(request: Mapping[str, Any]) -> None:
     except (HyperError, OSError) as error:
         answer(failure(error))
         return
-    answer({"container": taken.container})
+    answer({"container": taken.container, "tty": taken.tty, "stdin": taken.stdin})
     with taken.connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _relay(taken.connection.fileno())
 
