@@ -263,7 +263,11 @@ def _ssh(name: str, values: Mapping[str, Any]) -> list[str]:
     """ssh with what the inventory says of a host, in the order that Ansible gives its options."""
     kept = "-C -o ControlMaster=auto -o ControlPersist=60s -o ControlPath=~/.ssh/hyper-%C"
     words = [str(values.get("ansible_ssh_executable", "ssh")), "-T", "-e", "none"]
-    words += shlex.split(str(values.get("ansible_ssh_args") or os.environ.get("ANSIBLE_SSH_ARGS") or kept))
+    own = values.get("ansible_ssh_args") or os.environ.get("ANSIBLE_SSH_ARGS")
+    if not own:
+        # ssh ends in error where the directory of its socket is missing.
+        Path("~/.ssh").expanduser().mkdir(mode=0o700, exist_ok=True)
+    words += shlex.split(str(own or kept))
     if str(values.get("ansible_host_key_checking", os.environ.get("ANSIBLE_HOST_KEY_CHECKING", "True"))).lower() in ("false", "no", "0"):
         words += ["-o", "StrictHostKeyChecking=no"]
     for option, variables in (("-p", ("ansible_port", "ansible_ssh_port")), ("-l", ("ansible_user", "ansible_ssh_user"))):
@@ -297,7 +301,7 @@ def _hosts(inventory: Sequence[str], limit: str | None) -> dict[str, Mapping[str
     from hyperstart.errors import AnsibleFailed
 
     sources = _ansible._inventories(inventory)
-    words = [word for source in sources for word in ("--inventory", source)] + (["--limit", limit] if limit else [])
+    words = [word for source in sources for word in ("--inventory", source)] + (["--limit", _ansible._limit(limit) or limit] if limit else [])
     program = Path(sys.executable).with_name("ansible-inventory")
     environment = {**os.environ, **_ansible._environment()}
     done = subprocess.run([program if program.exists() else program.name, "--list", *words], env=environment, capture_output=True, text=True, check=False)

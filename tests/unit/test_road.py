@@ -21,6 +21,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodNotFound
 
 from hyperstart import _road
+from hyperstart.errors import NoHosts
 from tests.support import peer
 
 PLAIN = {"ansible_ssh_args": "", "ansible_user": "root"}
@@ -176,3 +177,22 @@ def test_hosts_are_those_of_a_group_and_of_the_groups_below() -> None:
         "other": {"hosts": ["c"]},
     }
     assert _road.hosts_of(tree, "kvm_hosts") == {"a": {"ansible_host": "x"}, "b": {}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "hosts"), [(None, ["kvm1", "kvm2"]), ("kvm2", ["kvm2"]), ("kvm*,!kvm1", ["kvm2"]), ("@{}/only", ["kvm1"]), ("other1", []), ("nosuch", [])]
+)
+def test_ansible_itself_reads_the_inventory(tmp_path: Path, limit: str | None, hosts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_SSH_ARGS", "-C")
+    (tmp_path / "only").write_text("kvm1\n")
+    (tmp_path / "hosts.yml").write_text(
+        "kvm_hosts: {vars: {ansible_user: root}, hosts: {kvm1: {ansible_host: 192.0.2.1}, kvm2: {ansible_port: 22}}}\nother: {hosts: {other1: {}}}\n"
+    )
+    options = {"inventory": [str(tmp_path / "hosts.yml")], "limit": limit and limit.format(tmp_path)}
+    if not hosts:
+        with pytest.raises(NoHosts, match="no host matches"):
+            _road.roads(**options)  # type: ignore[arg-type]
+        return
+    ways = _road.roads(**options)  # type: ignore[arg-type]
+    assert [way.name for way in ways] == hosts
+    assert all(isinstance(way, _road.There) and way._command[:2] == ["ssh", "-T"] for way in ways)
