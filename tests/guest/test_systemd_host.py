@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,6 +255,19 @@ def test_a_pod_that_ended_by_itself_is_not_started_again(pods: Pods, job: str) -
     pod = pods.listed()[job]
     assert (pod["phase"], pod["containers"][0]["exitCode"]) == ("Succeeded", 0)
     assert "done" in pods.hyper("logs", job)
+
+
+def test_a_person_works_inside_a_pod_over_ssh(pods: Pods, web: str, tmp_path: Path) -> None:
+    """With the inventory's own settings for ssh, and sudo there. script(1) gives the command a terminal."""
+    (tmp_path / "file").write_text("over ssh")
+    pods.hyper("cp", str(tmp_path / "file"), f"{web}/app:/root/copied")
+    pods.hyper("cp", f"{web}/app:/root/copied", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "over ssh"
+    words = [sys.executable, "-m", "hyperstart", "exec", "--inventory", str(pods.host.inventory), "-it", web, "-c", "app"]
+    command = shlex.join([*words, "--", "sh", "-c", "tty; stty size; cat /root/copied; exit 5"])
+    done = pods.host.from_control("script", "--quiet", "--return", "--command", f"stty rows 31 cols 99; {command}", "/dev/null")
+    assert done.returncode == 5, done
+    assert re.search(r"/dev/pts/\d+\s+31 99\s+over ssh", done.stdout)
 
 
 def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:
