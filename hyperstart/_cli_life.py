@@ -83,14 +83,14 @@ def add(subparsers: Subparsers) -> None:
         """,
     )
     _pods(parser)
-    parser.add_argument("--for", dest="until", choices=["running", "ready", "completed"], help="what to wait for (default: completed)")
+    parser.add_argument("--for", dest="condition", choices=["running", "ready", "completed"], help="what to wait for (default: completed)")
     parser.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait (default: as long as it takes)")
 
 
 def wait(arguments: argparse.Namespace) -> int:
     """Wait for pods."""
     with Reporter(sys.stderr, what=f"waiting for {', '.join(arguments.pods)}") as reporter:
-        result = life_api.wait_pods(names=arguments.pods, until=arguments.until, timeout=arguments.timeout, **options_of(arguments, reporter))
+        result = life_api.wait_pods(names=arguments.pods, condition=arguments.condition, timeout=arguments.timeout, **options_of(arguments, reporter))
     if arguments.json:
         print(json.dumps(result.as_json()))
     else:

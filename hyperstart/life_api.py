@@ -11,7 +11,7 @@ from hyperstart._ansible import Options, Play
 from hyperstart.api import Conflict, Manifest, Pull, _by_name, _play, _pods_result, _run_variables
 from hyperstart.results import PodsResult, WaitResult
 
-Until = Literal["running", "ready", "completed"]
+Condition = Literal["running", "ready", "completed"]
 
 
 def create_pods(
@@ -45,7 +45,7 @@ def kill_pods(*, names: Sequence[str], containers: Sequence[str] = (), signal: s
     return _by_name("kill_pod.yml", names, {"pod_containers": list(containers) or None, "pod_signal": signal}, options)
 
 
-def wait_pods(*, names: Sequence[str], until: Until | None = None, timeout: int | None = None, **options: Unpack[Options]) -> WaitResult:
+def wait_pods(*, names: Sequence[str], condition: Condition | None = None, timeout: int | None = None, **options: Unpack[Options]) -> WaitResult:
     """Wait until pods have completed, or are running or ready. timeout: seconds; without it as long as it takes."""
 
     def make(play: Play) -> WaitResult:
@@ -53,4 +53,4 @@ def wait_pods(*, names: Sequence[str], until: Until | None = None, timeout: int 
         code = next((code for values in play.of("pod_wait") if (code := int(values.values.get("rc", 0)))), 0)
         return WaitResult(result.changed, result.warnings, result.events, result.pods, result.actions, result.diffs, code)
 
-    return _play("wait_pod.yml", {"pod_names": list(names), "pod_until": until, "pod_wait_timeout": timeout}, options, make)
+    return _play("wait_pod.yml", {"pod_names": list(names), "pod_condition": condition, "pod_wait_timeout": timeout}, options, make)

@@ -163,7 +163,7 @@ def test_created_started_ready_completed(pods: PodHost, hyper: Hyper) -> None:
         assert pods.module("pod_wait", names=["op-job"], fails=True)["error"] == "PodNotRunning"
         started = pods.pod(definition, wait="ready")
         assert started["pods"][0]["status"]["containerStatuses"][0]["ready"] is True
-        assert pods.module("pod_wait", names=["op-job"], until="ready")["rc"] == 0
+        assert pods.module("pod_wait", names=["op-job"], condition="ready")["rc"] == 0
         done = pods.module("pod_wait", names=["op-job"], timeout=60)
         assert (done["changed"], done["rc"], done["pods"][0]["phase"]) == (False, 5, "Failed")
         assert hyper("wait", "op-job", code=5).stdout == "op-job: Failed\n"

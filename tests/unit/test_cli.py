@@ -269,7 +269,7 @@ def test_bad_words_are_refused_before_ansible_starts(stage: Stage, words: str, m
         ("kill -s HUP web shop -c nginx", "kill_pod.yml", {"pod_names": ["web", "shop"], "pod_containers": ["nginx"], "pod_signal": "HUP"}),
         ("pause web", "pause_pod.yml", {"pod_names": ["web"]}),
         ("unpause web", "unpause_pod.yml", {"pod_names": ["web"]}),
-        ("wait web --for ready --timeout 5", "wait_pod.yml", {"pod_names": ["web"], "pod_until": "ready", "pod_wait_timeout": 5}),
+        ("wait web --for ready --timeout 5", "wait_pod.yml", {"pod_names": ["web"], "pod_condition": "ready", "pod_wait_timeout": 5}),
         ("rm --ignore web", "remove_pod.yml", {"pod_names": ["web"]}),
         ("inspect web", "inspect_pod.yml", {"pod_names": ["web"]}),
         ("logs web", "pod_logs.yml", {"pod_name": "web"}),

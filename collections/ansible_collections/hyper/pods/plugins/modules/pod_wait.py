@@ -28,7 +28,7 @@ options:
     type: list
     elements: str
     required: true
-  until:
+  condition:
     description:
       - V(running) waits until every container has been started, V(ready) until those that stay are ready as their readiness probes say, V(completed)
         until all have ended and the guest is off. A pod that was stopped has completed.
@@ -78,8 +78,8 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Wait."""
     params = module.params
     names = _info.chosen(host, params["names"])
-    pods = _info.pods(host, names) if module.check_mode else _pods_wait.wait(host, names, params["until"], params["timeout"])
-    return {"changed": False, "pods": pods, "failed": False, "rc": _pods_wait.exit_code(pods) if params["until"] == "completed" else 0}
+    pods = _info.pods(host, names) if module.check_mode else _pods_wait.wait(host, names, params["condition"], params["timeout"])
+    return {"changed": False, "pods": pods, "failed": False, "rc": _pods_wait.exit_code(pods) if params["condition"] == "completed" else 0}
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def main() -> None:
         argument_spec={
             **_module.HOST_ARGUMENTS,
             "names": {"type": "list", "elements": "str", "required": True},
-            "until": {"type": "str", "choices": ["running", "ready", "completed"], "default": "completed"},
+            "condition": {"type": "str", "choices": ["running", "ready", "completed"], "default": "completed"},
             "timeout": {"type": "int"},
         },
         supports_check_mode=True,
