@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,12 +229,12 @@ def test_a_guest_that_hangs_holds_up_nobody(pods: PodHost, name: str) -> None:
     pods.pod(manifest(name, {"name": "a"}))
     pid = pods.pid(name)
     assert pid is not None
-    with Qmp.connect(pods.host.pod_run_dir(name) / "qmp.sock") as qmp:
-        qmp.execute("stop")
+    # Neither the guest nor QEMU itself answers any more.
+    os.kill(pid, signal.SIGSTOP)
     assert pods.info(name)["message"] == "the guest does not answer yet"
     began = time.monotonic()
     pods.pod(name, state="absent")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     assert process_state(pid) in ("", "Z")
 
 

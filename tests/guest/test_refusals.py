@@ -171,9 +171,9 @@ CASES = (
     ),
     Case(
         "unsupported field",
-        [container(volumeDevices=[])],
+        [container(securityContext={"windowsOptions": {}})],
         "NotSupported",
-        "spec.containers[0].volumeDevices: not supported: there is no claim for a block device",
+        "spec.containers[0].securityContext.windowsOptions: not supported: a guest runs Linux",
     ),
     Case(
         "unsupported value",
@@ -306,7 +306,7 @@ COMMANDS: Mapping[str, tuple[Sequence[str], int, str, str | None]] = {
     ),
     "unknown image": (("run", "--name", "bad", "--tls-verify", "false", "%REGISTRY%/nosuch:1"), 1, NO_IMAGE, None),
     "registry down": (("run", "--name", "bad", "--tls-verify", "false", "127.0.0.1:%CLOSED%/web:1"), 1, NO_REGISTRY, None),
-    "unsupported field": (("run", "-f", "unsupported.json"), 2, "spec.containers[0].volumeDevices: not supported: there is no claim for a block device", None),
+    "unsupported field": (("run", "-f", "unsupported.json"), 2, "spec.containers[0].securityContext.windowsOptions: not supported: a guest runs Linux", None),
     "malformed file": (("run", "-f", "malformed.yaml"), 2, "malformed.yaml: neither JSON, %WORDS%, nor YAML", None),
     "no file": (("run", "-f", "nosuch.yaml"), 2, "nosuch.yaml: cannot be read: no such file or directory", None),
     "no pod to stop": (("stop", "bad"), 1, "there is no pod bad. Pods of this host: none", None),
@@ -318,7 +318,7 @@ COMMANDS: Mapping[str, tuple[Sequence[str], int, str, str | None]] = {
 
 @pytest.mark.parametrize("case", COMMANDS, ids=lambda case: str(case).replace(" ", "-"))
 def test_the_command_refuses(place: Place, tmp_path: Path, case: str) -> None:
-    (tmp_path / "unsupported.json").write_text(json.dumps(container(volumeDevices=[])))
+    (tmp_path / "unsupported.json").write_text(json.dumps(container(securityContext={"windowsOptions": {}})))
     (tmp_path / "malformed.yaml").write_text("{apiVersion: v1, kind: Pod, metadata")
     words, code, message, missing = COMMANDS[case]
     before = snapshot(place.pods)

@@ -267,7 +267,7 @@ def test_a_person_works_inside_a_pod_over_ssh(pods: Pods, web: str, tmp_path: Pa
     command = shlex.join([*words, "--", "sh", "-c", "tty; stty size; cat /root/copied; exit 5"])
     done = pods.host.from_control("script", "--quiet", "--return", "--command", f"stty rows 31 cols 99; {command}", "/dev/null")
     assert done.returncode == 5, done
-    assert re.search(r"/dev/pts/\d+\s+31 99\s+over ssh", done.stdout)
+    assert re.search(r"/dev/pts/\d+\S*\s+31 99\s+over ssh", done.stdout)
 
 
 def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import select
@@ -141,7 +142,8 @@ def remains(pods: PodHost, name: str) -> list[str]:
 def half_made(pods: PodHost) -> list[str]:
     """What an image store that nobody changes at the moment must not hold."""
     images = pods.host.images_dir
-    return [str(path) for top in (images / "staging", images / "blobs") for path in top.rglob("*")]
+    damaged = [path for path in (images / "blobs" / "sha256").glob("*") if hashlib.sha256(path.read_bytes()).hexdigest() != path.name]
+    return [str(path) for path in (*(images / "staging").rglob("*"), *damaged)]
 
 
 def descendants(pid: int) -> list[int]:

@@ -96,7 +96,7 @@ class Qmp:
         return message
 
 
-def is_paused(path: Path, timeout: float = 10.0) -> bool:
+def is_paused(path: Path, timeout: float = 3.0) -> bool:
     """Whether the guest of the QEMU that serves ``path`` is held. A QEMU that does not answer, or is gone, holds nothing."""
     try:
         with Qmp.connect(path, timeout) as qmp:
