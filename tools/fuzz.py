@@ -27,7 +27,7 @@ IMAGE = f"sha256:{'a' * 64}"
 def seeds() -> dict[str, list[bytes]]:
     """What each target begins with: a plan that says everything, with its header and without, and a frame of each type."""
     pod = _manifest.parse(FULL)
-    images = {container.name: IMAGE for container in pod.all_containers}
+    images = {key: IMAGE for key, _, _ in pod.image_uses}
     plan = _launch.encode(_pod_guest.launch_plan(pod, images, {IMAGE: ImageConfig(cmd=("sleep", "1"), volumes=("/data/x",))}))
     frames = [_frames.encode(_frames.Frame(kind, 1, _fields.field(1, b"app"))) for kind in range(1, _tags.FRAME_SIGNAL + 1)]
     return {"plan": [plan, plan[_tags.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames}

@@ -122,8 +122,9 @@ def test_thresholds_count_in_a_row(init: Init) -> None:
 
 def test_a_liveness_probe_restarts_its_container(init: Init) -> None:
     check = probe(sh("test ! -e /sick || { echo sick; exit 1; }"), failure_threshold=2)
-    with init.pod(app(init, "rm -f /sick; " + STAYS, liveness_probe=check), init.sleeper("other")) as pod:
+    with init.pod(app(init, "rm -f /sick; touch /begun; " + STAYS, liveness_probe=check), init.sleeper("other")) as pod:
         pod.until_running()
+        pod.shell("app", "until test -e /begun; do sleep 0.02; done")
         began = time.monotonic()
         pod.shell("app", "touch /sick")
         status = pod.until(lambda status: status.containers[0].restart_count == 1 and status.containers[0].state == "running")
