@@ -284,7 +284,7 @@ def test_a_pod_that_runs_is_not_disturbed(place: Place, web: int) -> None:
     changes: tuple[tuple[dict[str, Any], str], ...] = (
         (manifest("web", {**mine, "ports": [port(web), port("%TAKEN%", containerPort=81)]}), "PortTaken"),
         (manifest("web", {**mine, "image": "%REGISTRY%/nosuch:1"}), "ImageNotFound"),
-        (manifest("web", {**mine, "volumeDevices": []}), "NotSupported"),
+        (manifest("web", {**mine, "securityContext": {"windowsOptions": {}}}), "NotSupported"),
         (manifest("web", mine, resources={"limits": {"memory": "1Ti"}}), "NotEnoughMemory"),
     )
     for wanted, error in changes:
