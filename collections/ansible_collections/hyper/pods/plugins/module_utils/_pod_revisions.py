@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _history, _pod_files, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _history, _pod_files, _pod_images, _pods, _record
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import StoredImage
@@ -42,10 +42,10 @@ def roll_back(host: Host, name: str, number: int | None, options: _pods.Options)
     return _pods.converge(host, [record.definition, *record.objects], options, start=False, found=found)
 
 
-def _held(host: Host, name: str, record: _record.Record, key: str, reference: str) -> _pods.Found:
+def _held(host: Host, name: str, record: _record.Record, key: str, reference: str) -> _pod_images.Found:
     image = record.images[key]
     disk = _pod_files.image_link(host, name, image)
     if not disk.exists():
         raise ImageGone(f"image {reference} of revision {record.revision} is not here any more", where=f"pod {name}", remedy="Run the pod from its definition")
     stored = StoredImage(reference, image, "", disk, disk.stat().st_size, image_config(record.configs[image]), "")
-    return _pods.Found(image, stored, False)
+    return _pod_images.Found(image, stored, False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _plan,
     _plan_operate,
     _pod_exec,
+    _pod_images,
     _pod_life,
     _pod_status,
     _pod_update,
@@ -32,14 +33,12 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore, StoredImage
+from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodPaused
+from ansible_collections.hyper.pods.plugins.module_utils._pod_images import Found
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, supervisor
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
-
-_PULLS_AT_ONCE = 4
-_POLICIES = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
 
 
 class PodExists(HyperError):
@@ -132,12 +131,18 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
         if start:
             _preflight_all(host, supervision, wanted, observed)
         with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
-            images = _images(store, wanted, replace(options, authfile=authfile)) if found is None else found
-        plans = {pod.name: _plan.converge(_plan.Wanted(pod, _ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
+            images = (
+                found
+                if found is not None
+                else _pod_images.find(
+                    store, wanted, pull=options.pull, check=options.check, authfile=authfile, tls_verify=options.tls_verify, progress=options.progress
+                )
+            )
+        plans = {pod.name: _plan.converge(_plan.Wanted(pod, _pod_images.ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
         of_volumes = tuple(_volume_actions(wanted, volumes))
-        actions = (*of_volumes, *(action for pod in wanted for action in (*_pulls(pod, images), *plans[pod.name])))
+        actions = (*of_volumes, *(action for pod in wanted for action in (*_pod_images.pulls(pod, images), *plans[pod.name])))
         before = {pod.name: brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
-        after = {pod.name: brief(pod, _ids(pod, images)) for pod in wanted}
+        after = {pod.name: brief(pod, _pod_images.ids(pod, images)) for pod in wanted}
         former = _volumes.all_of(host) if volumes else {}
         for name, volume in _volume_plan.after({}, volumes).items():
             before[f"volume {name}"] = _volume_plan.brief(former.get(name))
@@ -166,23 +171,13 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     unique = list(dict.fromkeys(names))
     for name in unique:
         _record.check_name(name)
-    decide: Callable[[str, _plan.Observed], tuple[_plan.Action, ...]] = {
-        "started": _plan.start,
-        "stopped": _plan.stop,
-        "restarted": _plan.restart,
-        "absent": _plan.remove,
-        "paused": _plan_operate.pause,
-        "killed": lambda name, observed: _plan_operate.kill(name, observed, options.containers, options.signal),
-    }[state]
-    if state == "restarted" and options.containers:
-        decide = lambda name, observed: _plan_operate.restart_containers(name, observed, options.containers)  # noqa: E731
     with _locks(host, unique, options):
         observed = {name: _pod_status.observe(host, supervision, name, damaged=state == "absent") for name in unique}
         if state != "absent":
             for name in unique:
                 _record.require(host, name)
         _require_running(host, unique, observed, state, options)
-        plans = {name: decide(name, observed[name]) for name in unique}
+        plans = {name: _decide(state, name, observed[name], options) for name in unique}
         if state in ("started", "restarted"):
             pods = [pod for name in unique if (pod := observed[name].pod) is not None]
             _volume_changes(host, pods, {})
@@ -200,6 +195,16 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         _wait_running(life, awaited, options)
     _wait_completed(life, awaited, options)
     return Outcome(actions, _infos(host, supervision, left, options, {action.pod for action in actions}), before, after)
+
+
+def _decide(state: str, name: str, observed: _plan.Observed, options: Options) -> tuple[_plan.Action, ...]:
+    """What brings a pod that is defined to a state."""
+    if state == "killed":
+        return _plan_operate.kill(name, observed, options.containers, options.signal)
+    if state == "restarted" and options.containers:
+        return _plan_operate.restart_containers(name, observed, options.containers)
+    plans = {"started": _plan.start, "stopped": _plan.stop, "restarted": _plan.restart, "absent": _plan.remove, "paused": _plan_operate.pause}
+    return plans[state](name, observed)
 
 
 def _parse_all(definitions: Sequence[object], objects: _manifest_objects.Objects) -> list[_manifest.Pod]:
@@ -307,64 +312,11 @@ def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
                 )
 
 
-@dataclass(frozen=True)
-class Found:
-    """An image that a container names. id: None where only a pull would tell; image: as the store has it, None where it has yet to be pulled;
-    pulled: the store was, or would be, changed.
-    """
-
-    id: str | None
-    image: StoredImage | None
-    pulled: bool
-
-
-def _images(store: ImageStore, wanted: Sequence[_manifest.Pod], options: Options) -> dict[str, Found]:
-    """Every image of the call once, by its reference, pulled side by side; in check mode only looked up."""
-    policies: dict[str, tuple[str, str]] = {}
-    for pod in wanted:
-        for _, reference, said in pod.image_uses:
-            policy = options.pull or _POLICIES.get(said or "", "missing")
-            if policies.get(reference, ("", ""))[1] != "always":
-                policies[reference] = (pod.name, policy)
-
-    def find(reference: str) -> Found:
-        pod, policy = policies[reference]
-        if options.check:
-            comparison = store.compare(reference, policy=policy, authfile=options.authfile, tls_verify=options.tls_verify)
-            if comparison.offer is not None:
-                return Found(comparison.offer.id, None, True)
-            return Found(comparison.stored.id if comparison.stored else None, comparison.stored, False)
-        with options.progress.stage(pod, "images", reference):
-            image, pulled = store.ensure(
-                reference,
-                policy=policy,
-                authfile=options.authfile,
-                tls_verify=options.tls_verify,
-                progress=lambda message: options.progress.say(pod, "pull", message),
-            )
-        return Found(image.id, image, pulled)
-
-    if len(policies) <= 1:
-        return {reference: find(reference) for reference in policies}
-    with ThreadPoolExecutor(max_workers=_PULLS_AT_ONCE) as pool:
-        return dict(zip(policies, pool.map(find, policies)))
-
-
-def _pulls(pod: _manifest.Pod, images: Mapping[str, Found]) -> Iterator[_plan.Action]:
-    for reference in dict.fromkeys(reference for _, reference, _ in pod.image_uses):
-        if images[reference].pulled:
-            yield _plan.Action(pod.name, "pull", _plan.LIVE, f"image {reference}")
-
-
-def _ids(pod: _manifest.Pod, images: Mapping[str, Found]) -> dict[str, str]:
-    return {key: image_id for key, reference, _ in pod.image_uses if (image_id := images[reference].id) is not None}
-
-
 def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:
     former = _record.read(host, pod.name)
     return _record.Record(
         definition=definition,
-        images=_ids(pod, images),
+        images=_pod_images.ids(pod, images),
         configs={image.id: asdict(image.config) for _, reference, _ in pod.image_uses if (image := images[reference].image) is not None},
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
