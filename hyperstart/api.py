@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Unpack
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Unpack
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network, _manifest_objects, _pull_secrets
-from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_network
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
-from hyperstart._ansible import HostValues, Options, Play, run_playbook
-from hyperstart.errors import BadDefinition, HostUnreachable, OperationFailed
+from hyperstart._ansible import HostValues, Options, Play
+from hyperstart._operation import Conflict, Manifest, Pull, Wait, base, by_name, collect, perform, pods_result, registry_variables, run_variables
+from hyperstart.errors import BadDefinition
 from hyperstart.results import (
     Action,
     CompletedResult,
@@ -32,14 +32,6 @@ from hyperstart.results import (
     PodsResult,
     PodState,
 )
-
-Manifest = Mapping[str, Any]
-Pull = Literal["missing", "always", "never"]
-Conflict = Literal["converge", "refuse"]
-Wait = Literal["ready", "running", "completed", "none"]
-
-R = TypeVar("R")
-T = TypeVar("T")
 
 # Easily told apart, and no vowels: no words by chance. As Kubernetes does.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -156,10 +148,10 @@ def run_pods(
     container that begins in it is not ready within progress_deadline seconds, or does not stay so for min_ready_seconds. authfile: of registries, on the host.
     Raises InvalidManifest, OperationFailed, NoHosts, AnsibleFailed.
     """
-    variables = _run_variables(manifests, pull, authfile, tls_verify)
+    variables = run_variables(manifests, pull, authfile, tls_verify)
     variables |= {"pod_conflict": conflict, "pod_wait": wait, "pod_wait_timeout": wait_timeout}
     variables |= {"pod_rollback": rollback, "pod_progress_deadline": progress_deadline, "pod_min_ready_seconds": min_ready_seconds}
-    return _play("run_pod.yml", variables, options, _pods_result)
+    return perform("run_pod.yml", variables, options, pods_result)
 
 
 def run_pods_once(
@@ -175,18 +167,18 @@ def run_pods_once(
 
     logs: whether the result holds what the containers wrote. Raises as ``run_pods``.
     """
-    variables = _run_variables(manifests, pull, authfile, tls_verify)
-    return _play("run_pod_once.yml", {**variables, "pod_wait_timeout": _FOREVER, "pod_logs": logs}, options, _completed_result)
+    variables = run_variables(manifests, pull, authfile, tls_verify)
+    return perform("run_pod_once.yml", {**variables, "pod_wait_timeout": _FOREVER, "pod_logs": logs}, options, _completed_result)
 
 
 def start_pods(*, names: Sequence[str], wait: Wait | None = None, wait_timeout: int | None = None, **options: Unpack[Options]) -> PodsResult:
     """Start pods that were stopped, or have ended, as they were defined."""
-    return _by_name("start_pod.yml", names, {"pod_wait": wait, "pod_wait_timeout": wait_timeout}, options)
+    return by_name("start_pod.yml", names, {"pod_wait": wait, "pod_wait_timeout": wait_timeout}, options)
 
 
 def stop_pods(*, names: Sequence[str], grace_period: int | None = None, **options: Unpack[Options]) -> PodsResult:
     """Stop pods; what they wrote stays. grace_period: seconds, in place of the pods' own."""
-    return _by_name("stop_pod.yml", names, {"pod_grace_period": grace_period}, options)
+    return by_name("stop_pod.yml", names, {"pod_grace_period": grace_period}, options)
 
 
 def restart_pods(
@@ -205,30 +197,30 @@ def restart_pods(
         "pod_wait": wait,
         "pod_wait_timeout": wait_timeout,
     }
-    return _by_name("restart_pod.yml", names, variables, options)
+    return by_name("restart_pod.yml", names, variables, options)
 
 
 def remove_pods(*, names: Sequence[str], grace_period: int | None = None, **options: Unpack[Options]) -> PodsResult:
     """Stop pods and remove all that is theirs. A name that no pod has changes nothing."""
-    return _by_name("remove_pod.yml", names, {"pod_grace_period": grace_period}, options)
+    return by_name("remove_pod.yml", names, {"pod_grace_period": grace_period}, options)
 
 
 def list_pods(*, names: Sequence[str] | None = None, **options: Unpack[Options]) -> PodsResult:
     """The pods of the hosts, all or those that are named. Raises OperationFailed when no host has a pod of one of the names."""
-    return _play("list_pods.yml", {"pod_names": list(names) if names is not None else None}, options, _pods_result)
+    return perform("list_pods.yml", {"pod_names": list(names) if names is not None else None}, options, pods_result)
 
 
 def inspect_pods(*, names: Sequence[str], **options: Unpack[Options]) -> InspectResult:
     """All that is known of pods. Raises OperationFailed when no host has a pod of one of the names."""
     if not names:
         raise BadDefinition("no pod is named", where="names", remedy="Name at least one; see them all: hyper list")
-    return _play("inspect_pod.yml", {"pod_names": list(names)}, options, _inspect_result)
+    return perform("inspect_pod.yml", {"pod_names": list(names)}, options, _inspect_result)
 
 
 def pod_logs(*, pod: str, container: str | None = None, tail: int | None = None, **options: Unpack[Options]) -> LogsResult:
     """What a pod's containers wrote, also when it has ended. tail: only so many of the last lines."""
     variables = {"pod_name": pod, "pod_container": container, "pod_tail": tail}
-    return _play("pod_logs.yml", variables, options, lambda play: LogsResult(*_base(play), _log_lines(play.of("pod_info"))))
+    return perform("pod_logs.yml", variables, options, lambda play: LogsResult(*base(play), _log_lines(play.of("pod_info"))))
 
 
 def exec_pod(
@@ -259,7 +251,7 @@ def exec_pod(
         "pod_stdin_base64": base64.b64encode(stdin).decode() if stdin is not None else None,
         "pod_timeout": timeout,
     }
-    return _play("exec_pod.yml", variables, options, _exec_result)
+    return perform("exec_pod.yml", variables, options, _exec_result)
 
 
 def pull_images(
@@ -284,87 +276,36 @@ def pull_images(
         "image_source": source,
         "image_pull": pull,
         "image_signature_policy": os.fspath(signature_policy) if signature_policy else None,
-        "pod_authfile": os.fspath(authfile) if authfile else None,
-        "pod_tls_verify": tls_verify,
+        **registry_variables(authfile, tls_verify),
     }
-    return _play("pull_image.yml", variables, options, _images_result)
+    return perform("pull_image.yml", variables, options, _images_result)
 
 
 def list_images(**options: Unpack[Options]) -> ImagesResult:
     """The images of the hosts' stores."""
-    return _play("list_images.yml", {}, options, _images_result)
+    return perform("list_images.yml", {}, options, _images_result)
 
 
 def host_info(**options: Unpack[Options]) -> HostsResult:
     """What the hosts are made of: kernel, QEMU, hyperstart, whether KVM can be used and why not, disk, memory."""
-    return _play("host_info.yml", {}, options, _hosts_result)
+    return perform("host_info.yml", {}, options, _hosts_result)
 
 
 def prepare_hosts(*, variables: Mapping[str, Any] | None = None, **options: Unpack[Options]) -> HostsResult:
     """Install what a KVM host needs (``playbooks/prepare_host.yml``). variables: of the roles that do it."""
-    return _play("prepare_host.yml", dict(variables or {}), options, _prepared_result)
-
-
-def _run_variables(manifests: Sequence[Manifest], pull: Pull | None, authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
-    """The variables of the playbooks that run pods. What a host would refuse is refused here already, before Ansible starts."""
-    given = definitions.requested_manifests({"pods": list(manifests)})
-    pods, objects = _manifest_objects.split(given)
-    for number, manifest in enumerate(pods):
-        try:
-            _pull_secrets.credentials(_manifest.parse(manifest, objects), objects)
-        except InvalidManifest as error:
-            if len(pods) == 1:
-                raise
-            raise type(error)(error.message, where=f"pods[{number}].{error.where}", remedy=error.remedy) from None
-    return {"pods": given, "pod_pull": pull, "pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
-
-
-def _by_name(playbook: str, names: Sequence[str], variables: Mapping[str, Any], options: Options) -> PodsResult:
-    if not names:
-        raise BadDefinition("no pod is named", where="names", remedy="Name at least one; see them all: hyper list")
-    return _play(playbook, {"pod_names": list(names), **variables}, options, _pods_result)
-
-
-def _play(playbook: str, variables: Mapping[str, Any], options: Options, make: Callable[[Play], R]) -> R:
-    """Run a playbook and make its result; raise what failed.
-
-    A pod that is not on a host is a failure only where no host has it, since one name is on one host of many.
-    """
-    play = run_playbook(playbook, variables, options)
-    failed = {failure.host for failure in play.failures}
-    well = any(result.host not in failed for result in play.results)
-    if failed and (not well or any(failure.kind != "PodNotFound" for failure in play.failures)):
-        kind = HostUnreachable if not well and any(failure.unreachable for failure in play.failures) else OperationFailed
-        raise kind(play.failures, make(play) if well else None)
-    return make(play)
-
-
-def _base(play: Play) -> tuple[bool, tuple[str, ...], tuple[Mapping[str, Any], ...]]:
-    changed = any(result.values.get("changed") for result in play.results)
-    warnings = [str(warning) for result in play.results for warning in result.values.get("warnings") or ()]
-    return changed, tuple(dict.fromkeys(warnings)), play.events
-
-
-def _pods_result(play: Play) -> PodsResult:
-    results = [result for result in play.results if "pods" in result.values]
-    return PodsResult(
-        *_base(play),
-        pods=_collect(results, "pods", PodState.of),
-        actions=_collect(results, "actions", Action.of),
-        diffs=tuple(result.values["diff"] for result in results if result.values.get("diff")),
-    )
+    return perform("prepare_host.yml", dict(variables or {}), options, _prepared_result)
 
 
 def _inspect_result(play: Play) -> InspectResult:
-    return InspectResult(*_base(play), pods=_collect(play.of("pod_info"), "pods", PodDetails.of))
+    return InspectResult(*base(play), pods=collect(play.of("pod_info"), "pods", PodDetails.of))
 
 
 def _completed_result(play: Play) -> CompletedResult:
     ran = [result for result in play.of("pod") if any(action.get("action") == "create" for action in result.values.get("actions") or ())]
     return CompletedResult(
-        *_base(play),
-        pods=_collect(ran, "pods", PodState.of),
-        actions=_collect(play.of("pod"), "actions", Action.of),
+        *base(play),
+        pods=collect(ran, "pods", PodState.of),
+        actions=collect(play.of("pod"), "actions", Action.of),
         diffs=(),
         lines=_log_lines(play.of("pod_info")),
     )
@@ -377,7 +318,7 @@ def _exec_result(play: Play) -> ExecResult:
         raise BadDefinition(f"several hosts have such a pod: {hosts}", where="pod", remedy="The command ran on all of them; choose one with --limit")
     values = done[0].values
     return ExecResult(
-        *_base(play),
+        *base(play),
         host=done[0].host,
         exit_code=int(values.get("rc", 0)),
         stdout=base64.b64decode(values.get("stdout_base64", "")),
@@ -386,21 +327,17 @@ def _exec_result(play: Play) -> ExecResult:
 
 
 def _images_result(play: Play) -> ImagesResult:
-    return ImagesResult(*_base(play), _collect(play.results, "images", ImageState.of))
+    return ImagesResult(*base(play), collect(play.results, "images", ImageState.of))
 
 
 def _hosts_result(play: Play) -> HostsResult:
-    return HostsResult(*_base(play), {result.host: result.values.get("host") or {} for result in play.results})
+    return HostsResult(*base(play), {result.host: result.values.get("host") or {} for result in play.results})
 
 
 def _prepared_result(play: Play) -> HostsResult:
     """Most of that playbook's tasks are Ansible's own; so are the counts."""
     counts: Mapping[str, Any] = next((event["event_data"] for event in reversed(play.events) if event["event"] == "playbook_on_stats"), {})
     return HostsResult(bool(counts.get("changed")), (), play.events, {host: {} for host in counts.get("processed", {})})
-
-
-def _collect(results: Iterable[HostValues], key: str, make: Callable[[str, Mapping[str, Any]], T]) -> tuple[T, ...]:
-    return tuple(make(result.host, item) for result in results for item in result.values.get(key) or () if item)
 
 
 def _log_lines(results: Iterable[HostValues]) -> tuple[LogLine, ...]:

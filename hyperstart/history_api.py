@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import Unpack
 
 from hyperstart._ansible import Options, Play
-from hyperstart.api import Wait, _base, _collect, _play, _pods_result
+from hyperstart._operation import Wait, base, collect, perform, pods_result
 from hyperstart.results import HistoryResult, PodsResult, Revision
 
 
 def pod_history(*, name: str, **options: Unpack[Options]) -> HistoryResult:
     """The definitions that a pod has had, the oldest first."""
-    return _play("pod_history.yml", {"pod_name": name}, options, _result)
+    return perform("pod_history.yml", {"pod_name": name}, options, _result)
 
 
 def rollback_pod(
@@ -20,8 +20,8 @@ def rollback_pod(
 ) -> PodsResult:
     """Bring a pod to a former definition, by its number or to the one before the present. wait, wait_timeout: as ``run_pods``."""
     variables = {"pod_name": name, "pod_revision": revision, "pod_wait": wait, "pod_wait_timeout": wait_timeout}
-    return _play("rollback_pod.yml", variables, options, _pods_result)
+    return perform("rollback_pod.yml", variables, options, pods_result)
 
 
 def _result(play: Play) -> HistoryResult:
-    return HistoryResult(*_base(play), _collect(play.results, "revisions", Revision.of))
+    return HistoryResult(*base(play), collect(play.results, "revisions", Revision.of))

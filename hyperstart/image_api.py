@@ -5,32 +5,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 from hyperstart import api
 from hyperstart._ansible import Options, Play
+from hyperstart._operation import base, collect, perform, registry_variables
 from hyperstart.errors import BadDefinition
 from hyperstart.results import ImageDetailsResult, ImagesResult, ImageState, Result
 
 
 def inspect_images(*, names: Sequence[str], **options: Unpack[Options]) -> ImageDetailsResult:
     """Images in full: configuration, layers, names, and the pods that hold them. Raises OperationFailed for one that a host has not."""
-    return api._play("inspect_image.yml", {"image_names": _named(names)}, options, _details_result)
+    return perform("inspect_image.yml", {"image_names": _named(names)}, options, _details_result)
 
 
 def remove_images(*, names: Sequence[str], force: bool = False, **options: Unpack[Options]) -> ImagesResult:
     """Remove names, and each image with its last. force: also of images that pods hold; the pods go on."""
-    return api._play("remove_image.yml", {"image_names": _named(names), "image_force": force or None}, options, changes_result)
+    return perform("remove_image.yml", {"image_names": _named(names), "image_force": force or None}, options, changes_result)
 
 
 def tag_image(*, name: str, tags: Sequence[str], **options: Unpack[Options]) -> ImagesResult:
     """Give an image of the hosts more names; short ones are under ``localhost/``."""
-    return api._play("tag_image.yml", {"image_name": name, "image_tags": _named(tags)}, options, changes_result)
+    return perform("tag_image.yml", {"image_name": name, "image_tags": _named(tags)}, options, changes_result)
 
 
 def prune_images(*, every: bool = False, layers: bool = False, **options: Unpack[Options]) -> ImagesResult:
     """Remove what killed pulls have left; every: all images that no pod holds; layers: those that images were made from, which pods do not need."""
-    return api._play("prune_images.yml", {"image_all": every or None, "image_layers": layers or None}, options, changes_result)
+    return perform("prune_images.yml", {"image_all": every or None, "image_layers": layers or None}, options, changes_result)
 
 
 def push_images(
@@ -42,24 +43,24 @@ def push_images(
     **options: Unpack[Options],
 ) -> ImagesResult:
     """Push images to the registries that they are named after, or a single one to ``destination``. authfile: on the host."""
-    variables = {"image_names": _named(names), "image_destination": destination, **_access(authfile, tls_verify)}
-    return api._play("push_image.yml", variables, options, changes_result)
+    variables = {"image_names": _named(names), "image_destination": destination, **registry_variables(authfile, tls_verify)}
+    return perform("push_image.yml", variables, options, changes_result)
 
 
 def save_images(*, names: Sequence[str], file: str | os.PathLike[str], **options: Unpack[Options]) -> ImagesResult:
     """Write images of one host to a file of this machine, an OCI archive."""
-    return api._play("save_image.yml", {"image_names": _named(names), "image_file": os.path.abspath(file)}, options, changes_result)
+    return perform("save_image.yml", {"image_names": _named(names), "image_file": os.path.abspath(file)}, options, changes_result)
 
 
 def load_images(*, file: str | os.PathLike[str], name: str | None = None, **options: Unpack[Options]) -> ImagesResult:
     """Bring the images of a file of this machine, an OCI archive or a Docker archive, to the hosts. name: of the file's only image, in place of its own."""
-    return api._play("load_image.yml", {"image_file": _file(file), "image_name": name}, options, changes_result)
+    return perform("load_image.yml", {"image_file": _file(file), "image_name": name}, options, changes_result)
 
 
 def import_image(*, file: str | os.PathLike[str], name: str, changes: Sequence[str] = (), **options: Unpack[Options]) -> ImagesResult:
     """Make an image on the hosts of a file of this machine, a tar with a root filesystem. changes: lines of a Containerfile, such as ``CMD /bin/sh``."""
     variables = {"image_file": _file(file), "image_name": name, "image_changes": list(changes) or None}
-    return api._play("import_image.yml", variables, options, changes_result)
+    return perform("import_image.yml", variables, options, changes_result)
 
 
 def commit_pod(
@@ -81,7 +82,7 @@ def commit_pod(
         "image_author": author,
         "image_comment": comment,
     }
-    return api._play("commit_pod.yml", variables, options, changes_result)
+    return perform("commit_pod.yml", variables, options, changes_result)
 
 
 def resolve_images(
@@ -128,9 +129,9 @@ def build_image(
         "image_containerfile": containerfile,
         "image_build_args": dict(build_args) if build_args else None,
         "image_target": target,
-        **_access(authfile, tls_verify),
+        **registry_variables(authfile, tls_verify),
     }
-    return api._play("build_image.yml", variables, options, changes_result)
+    return perform("build_image.yml", variables, options, changes_result)
 
 
 def login_registry(
@@ -143,34 +144,30 @@ def login_registry(
     **options: Unpack[Options],
 ) -> Result:
     """Have the hosts keep credentials for a registry, when it takes them. authfile: a file on the host other than its own."""
-    variables = {"registry_name": registry, "registry_username": username, "registry_password": password, **_access(authfile, tls_verify)}
-    return api._play("login_registry.yml", variables, options, lambda play: Result(*api._base(play)))
+    variables = {"registry_name": registry, "registry_username": username, "registry_password": password, **registry_variables(authfile, tls_verify)}
+    return perform("login_registry.yml", variables, options, lambda play: Result(*base(play)))
 
 
 def logout_registry(*, registry: str, authfile: str | os.PathLike[str] | None = None, **options: Unpack[Options]) -> Result:
     """Have the hosts forget their credentials for a registry."""
-    return api._play("logout_registry.yml", {"registry_name": registry, **_access(authfile, None)}, options, lambda play: Result(*api._base(play)))
+    return perform("logout_registry.yml", {"registry_name": registry, **registry_variables(authfile, None)}, options, lambda play: Result(*base(play)))
 
 
 def changes_result(play: Play) -> ImagesResult:
     """What modules that change images return."""
     actions = tuple((result.host, str(line)) for result in play.results for line in result.values.get("actions") or ())
     freed = sum(int(result.values.get("freed") or 0) for result in play.results)
-    return ImagesResult(*api._base(play), api._collect(play.results, "images", ImageState.of), actions, freed)
+    return ImagesResult(*base(play), collect(play.results, "images", ImageState.of), actions, freed)
 
 
 def _details_result(play: Play) -> ImageDetailsResult:
-    return ImageDetailsResult(*api._base(play), api._collect(play.results, "images", lambda host, values: {"host": host, **values}))
+    return ImageDetailsResult(*base(play), collect(play.results, "images", lambda host, values: {"host": host, **values}))
 
 
 def _named(names: Sequence[str]) -> list[str]:
     if not names:
         raise BadDefinition("no image is named", where="images", remedy="Name at least one")
     return list(names)
-
-
-def _access(authfile: str | os.PathLike[str] | None, tls_verify: bool | None) -> dict[str, Any]:
-    return {"pod_authfile": os.fspath(authfile) if authfile else None, "pod_tls_verify": tls_verify}
 
 
 def _file(file: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, Unpack
 
 from hyperstart._ansible import Options, Play
-from hyperstart.api import Conflict, Manifest, Pull, _by_name, _play, _pods_result, _run_variables
+from hyperstart._operation import Conflict, Manifest, Pull, by_name, perform, pods_result, run_variables
 from hyperstart.results import PodsResult, WaitResult
 
 Condition = Literal["running", "ready", "completed"]
@@ -24,17 +24,17 @@ def create_pods(
     **options: Unpack[Options],
 ) -> PodsResult:
     """Define pods without starting them; as ``run_pods`` in all else."""
-    return _play("create_pod.yml", {**_run_variables(manifests, pull, authfile, tls_verify), "pod_conflict": conflict}, options, _pods_result)
+    return perform("create_pod.yml", {**run_variables(manifests, pull, authfile, tls_verify), "pod_conflict": conflict}, options, pods_result)
 
 
 def pause_pods(*, names: Sequence[str], **options: Unpack[Options]) -> PodsResult:
     """Hold pods that run, with their memory."""
-    return _by_name("pause_pod.yml", names, {}, options)
+    return by_name("pause_pod.yml", names, {}, options)
 
 
 def unpause_pods(*, names: Sequence[str], **options: Unpack[Options]) -> PodsResult:
     """Let pods that are paused go on where they were. One that is off is started."""
-    return _by_name("unpause_pod.yml", names, {}, options)
+    return by_name("unpause_pod.yml", names, {}, options)
 
 
 def kill_pods(*, names: Sequence[str], containers: Sequence[str] = (), signal: str | None = None, **options: Unpack[Options]) -> PodsResult:
@@ -42,15 +42,15 @@ def kill_pods(*, names: Sequence[str], containers: Sequence[str] = (), signal: s
 
     signal: such as HUP; without it SIGKILL, and whole pods are stopped at once.
     """
-    return _by_name("kill_pod.yml", names, {"pod_containers": list(containers) or None, "pod_signal": signal}, options)
+    return by_name("kill_pod.yml", names, {"pod_containers": list(containers) or None, "pod_signal": signal}, options)
 
 
 def wait_pods(*, names: Sequence[str], condition: Condition | None = None, timeout: int | None = None, **options: Unpack[Options]) -> WaitResult:
     """Wait until pods have completed, or are running or ready. timeout: seconds; without it as long as it takes."""
 
     def make(play: Play) -> WaitResult:
-        result = _pods_result(play)
+        result = pods_result(play)
         code = next((code for values in play.of("pod_wait") if (code := int(values.values.get("rc", 0)))), 0)
         return WaitResult(result.changed, result.warnings, result.events, result.pods, result.actions, result.diffs, code)
 
-    return _play("wait_pod.yml", {"pod_names": list(names), "pod_condition": condition, "pod_wait_timeout": timeout}, options, make)
+    return perform("wait_pod.yml", {"pod_names": list(names), "pod_condition": condition, "pod_wait_timeout": timeout}, options, make)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Unpack
 
 from hyperstart._ansible import Options, Play
-from hyperstart.api import _base, _collect, _play
+from hyperstart._operation import base, collect, perform
 from hyperstart.errors import BadDefinition
 from hyperstart.results import VolumesResult, VolumeState
 
@@ -27,37 +27,37 @@ def create_volumes(
         "volume_mode": mode,
         "volume_labels": dict(labels) if labels else None,
     }
-    return _play("create_volume.yml", variables, options, _result)
+    return perform("create_volume.yml", variables, options, _result)
 
 
 def snapshot_volume(*, name: str, snapshot: str, **options: Unpack[Options]) -> VolumesResult:
     """Copy a volume, with which no pod may run, as it is now to a new one called ``snapshot``."""
-    return _play("create_volume.yml", {"volume_names": [snapshot], "volume_source": name}, options, _result)
+    return perform("create_volume.yml", {"volume_names": [snapshot], "volume_source": name}, options, _result)
 
 
 def import_volume(*, name: str, file: str, mode: Literal["Filesystem", "Block"] | None = None, **options: Unpack[Options]) -> VolumesResult:
     """Make a volume from a file of the host, such as ``export_volume`` writes it. file: an absolute path."""
-    return _play("create_volume.yml", {"volume_names": [name], "volume_source": file, "volume_mode": mode}, options, _result)
+    return perform("create_volume.yml", {"volume_names": [name], "volume_source": file, "volume_mode": mode}, options, _result)
 
 
 def export_volume(*, name: str, file: str, force: bool = False, **options: Unpack[Options]) -> VolumesResult:
     """Write the disk of a volume, with which no pod may run, to a file of the host. file: an absolute path; force: overwrite what holds something else."""
-    return _play("export_volume.yml", {"volume_name": name, "volume_file": file, "volume_force": force or None}, options, _result)
+    return perform("export_volume.yml", {"volume_name": name, "volume_file": file, "volume_force": force or None}, options, _result)
 
 
 def remove_volumes(*, names: Sequence[str], **options: Unpack[Options]) -> VolumesResult:
     """Remove volumes and all that is on them. A name that no volume has changes nothing; one that a pod is defined with is an error."""
-    return _play("remove_volume.yml", {"volume_names": _named(names)}, options, _result)
+    return perform("remove_volume.yml", {"volume_names": _named(names)}, options, _result)
 
 
 def prune_volumes(*, labels: Mapping[str, str] | None = None, **options: Unpack[Options]) -> VolumesResult:
     """Remove all volumes that no pod is defined with. labels: only those that have all of them."""
-    return _play("prune_volumes.yml", {"volume_labels": dict(labels) if labels else None}, options, _result)
+    return perform("prune_volumes.yml", {"volume_labels": dict(labels) if labels else None}, options, _result)
 
 
 def list_volumes(*, names: Sequence[str] | None = None, **options: Unpack[Options]) -> VolumesResult:
     """The volumes of the hosts, all or those that are named. Raises BadDefinition when no host has a volume of one of the names."""
-    result = _play("list_volumes.yml", {}, options, _result)
+    result = perform("list_volumes.yml", {}, options, _result)
     if names is None:
         return result
     for name in names:
@@ -74,4 +74,4 @@ def _named(names: Sequence[str]) -> list[str]:
 
 def _result(play: Play) -> VolumesResult:
     actions = tuple(line for result in play.results for line in result.values.get("actions") or ())
-    return VolumesResult(*_base(play), _collect(play.results, "volumes", VolumeState.of), actions)
+    return VolumesResult(*base(play), collect(play.results, "volumes", VolumeState.of), actions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, Unpack
 
 from hyperstart._ansible import Options, Play
-from hyperstart.api import _base, _play
+from hyperstart._operation import base, perform
 from hyperstart.results import Result
 
 R = TypeVar("R", bound=Result)
@@ -37,18 +37,18 @@ class EventsResult(Result):
 
 def pod_processes(*, names: Sequence[str], **options: Unpack[Options]) -> ProcessesResult:
     """The processes of pods that run."""
-    return _play("pod_top.yml", {"pod_names": list(names)}, options, _make(ProcessesResult, "processes"))
+    return perform("pod_top.yml", {"pod_names": list(names)}, options, _make(ProcessesResult, "processes"))
 
 
 def pod_usage(*, names: Sequence[str], **options: Unpack[Options]) -> UsageResult:
     """What pods that run use: CPU, memory, processes of each container; disks and networks of each pod."""
-    return _play("pod_stats.yml", {"pod_names": list(names)}, options, _make(UsageResult, "usage"))
+    return perform("pod_stats.yml", {"pod_names": list(names)}, options, _make(UsageResult, "usage"))
 
 
 def pod_events(*, name: str, container: str | None = None, **options: Unpack[Options]) -> EventsResult:
     """What became of a pod and its containers, also when it has ended."""
-    return _play("pod_events.yml", {"pod_name": name, "pod_container": container}, options, _make(EventsResult, "events"))
+    return perform("pod_events.yml", {"pod_name": name, "pod_container": container}, options, _make(EventsResult, "events"))
 
 
 def _make(kind: Callable[..., R], key: str) -> Callable[[Play], R]:
-    return lambda play: kind(*_base(play), tuple(item for result in play.of("pod_info") for item in result.values.get(key) or ()))
+    return lambda play: kind(*base(play), tuple(item for result in play.of("pod_info") for item in result.values.get(key) or ()))

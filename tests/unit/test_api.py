@@ -115,9 +115,9 @@ def test_a_pod_that_one_of_the_hosts_has_is_found() -> None:
     missing = hyperstart.HostFailure("kvm1", "pod web: not found", "PodNotFound")
     found = _ansible.HostValues("kvm2", "pod", {"changed": True, "pods": [POD]})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hyperstart.api.run_playbook", lambda *_: _ansible.Play((found,), (missing,), ()))
+        patch.setattr("hyperstart._operation.run_playbook", lambda *_: _ansible.Play((found,), (missing,), ()))
         assert [pod.host for pod in hyperstart.stop_pods(names=["web"]).pods] == ["kvm2"]
-        patch.setattr("hyperstart.api.run_playbook", lambda *_: _ansible.Play((), (missing,), ()))
+        patch.setattr("hyperstart._operation.run_playbook", lambda *_: _ansible.Play((), (missing,), ()))
         with pytest.raises(hyperstart.OperationFailed):
             hyperstart.stop_pods(names=["web"])
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
-from hyperstart import _ansible, _cli_watch, _road, api, cli
+from hyperstart import _ansible, _cli_watch, _operation, _road, api, cli
 from hyperstart._output import manifests_text
 from hyperstart.errors import HostFailure
 
@@ -62,7 +62,7 @@ def no_road(**_options: Any) -> list[_road.Road]:
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     result = Stage()
     result.results = [("localhost", "pod", {"changed": True, "pods": [POD], "actions": [{"pod": "web", "action": "start", "reason": "it was stopped"}]})]
-    monkeypatch.setattr(api, "run_playbook", result.run)
+    monkeypatch.setattr(_operation, "run_playbook", result.run)
     # The host is one that only Ansible can reach; test_road.py has the direct ones.
     monkeypatch.setattr(_road, "roads", no_road)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # pytest's own process keeps its handlers
@@ -635,7 +635,7 @@ def test_run_rm_removes_the_pod_when_it_is_interrupted(stage: Stage, monkeypatch
             raise interruption
         return stage.run(playbook, variables, options)
 
-    monkeypatch.setattr(api, "run_playbook", run)
+    monkeypatch.setattr(_operation, "run_playbook", run)
     assert hyper("run --rm --name web busybox") == code
     assert stage.calls == ["run_pod_once.yml", "remove_pod.yml"]
     assert stage.variables == {"pod_names": ["web"], "pod_grace_period": 0}
