@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._pid_file import Writer, writer
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan, Step
 from ansible_collections.hyper.pods.plugins.module_utils._unit import Unit
 
@@ -71,30 +71,16 @@ def _taps(bridge: str) -> list[str] | None:
     return [str(link["ifname"]) for link in json.loads(shown or "[]")]
 
 
-@contextlib.contextmanager
-def _dns(pid_file: Path) -> Iterator[int | None]:
-    """A descriptor of the name server that wrote the file, or None."""
-    try:
-        pid = int(pid_file.read_text())
-        pidfd = os.pidfd_open(pid)
-    except (OSError, ValueError):
-        yield None
-        return
-    try:
-        # The number may be another process's by now.
-        argv = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
-        yield pidfd if f"--pid-file={pid_file}" in argv else None
-    except OSError:
-        yield None
-    finally:
-        os.close(pidfd)
+def _dns(pid_file: Path) -> contextlib.AbstractContextManager[Writer | None]:
+    """The name server that wrote the file, or None."""
+    return writer(pid_file, f"--pid-file={pid_file}")
 
 
 def _end_dns(pid_file: Path) -> None:
     with _dns(pid_file) as running:
         if running is not None:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(running, signal.SIGTERM)
+                signal.pidfd_send_signal(running.pidfd, signal.SIGTERM)
 
 
 def _alone(host: Host) -> contextlib.AbstractContextManager[None]:

@@ -22,6 +22,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 )
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import MAX_SECONDS
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import refuse_namespace
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
@@ -123,9 +124,7 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     root.done(_kubernetes.POD)
 
     name = metadata.required_label("name")
-    namespace = metadata.string("namespace")
-    if namespace not in (None, "default"):
-        raise NotSupported(metadata.at("namespace"), "a host has no namespaces", "Remove the field")
+    refuse_namespace(metadata)
     labels = metadata.string_map("labels")
     for key, value in labels.items():
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import metadata_of, refuse_namespace
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
@@ -43,17 +44,11 @@ def whole(size: int) -> int:
 
 def claim(root: Node) -> Claim:
     """Read a claim's document, but for its kind. Raises InvalidManifest, NotSupported."""
-    if root.required_string("apiVersion") != "v1":
-        raise root.fail("apiVersion", "must be v1")
-    metadata = root.node("metadata")
-    if metadata is None:
-        raise root.fail("metadata", "is required")
+    metadata = metadata_of(root)
     name = metadata.required_string("name")
     if not is_name(name):
         raise metadata.fail("name", f"{name!r} must be at most 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit")
-    namespace = metadata.string("namespace")
-    if namespace not in (None, "default"):
-        raise NotSupported(metadata.at("namespace"), "a host has no namespaces", "Remove the field")
+    refuse_namespace(metadata)
     labels = metadata.string_map("labels")
     metadata.string_map("annotations")
     metadata.done(_kubernetes.OBJECT_META)

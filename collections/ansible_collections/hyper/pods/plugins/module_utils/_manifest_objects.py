@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import metadata_of
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 KINDS = ("ConfigMap", "Secret", _manifest_claims.KIND)
@@ -86,11 +87,7 @@ def parse(document: object) -> Object:
     if kind == _manifest_claims.KIND:
         claim = _manifest_claims.claim(root)
         return Object(kind, claim.name, {}, document, claim)
-    if root.required_string("apiVersion") != "v1":
-        raise root.fail("apiVersion", "must be v1")
-    metadata = root.node("metadata")
-    if metadata is None:
-        raise root.fail("metadata", "is required")
+    metadata = metadata_of(root)
     name = metadata.required_string("name")
     if not _NAME.fullmatch(name):
         raise metadata.fail("name", f"{name!r} is not the name of a {kind}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import line, plain, step_line
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, step_line
 
 
 def service(name: str) -> str:
@@ -59,13 +59,7 @@ def texts(plan: NetworkPlan) -> dict[str, str]:
             "ProtectSystem=strict",
             "ProtectHome=yes",
             "PrivateDevices=yes",
-            "ProtectClock=yes",
-            "ProtectControlGroups=yes",
-            "ProtectHostname=yes",
-            "ProtectKernelLogs=yes",
-            "ProtectKernelModules=yes",
-            "ProtectKernelTunables=yes",
-            "ProtectProc=invisible",
+            *PROTECTED,
             "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
             "RestrictNamespaces=yes",
             "RestrictRealtime=yes",

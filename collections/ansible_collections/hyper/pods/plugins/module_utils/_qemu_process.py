@@ -4,27 +4,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import select
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils._guest import PID_FILE
+from ansible_collections.hyper.pods.plugins.module_utils._pid_file import Writer, writer
 
 # What QEMU needs to flush its disks once it was told to quit.
 _QUIT_TIME = 10.0
 
 
-@dataclass(frozen=True)
-class Process:
-    """A QEMU that runs. pidfd: refers to this very process, whatever its pid means later."""
-
-    pid: int
-    pidfd: int
-    argv: tuple[str, ...]
+class Process(Writer):
+    """A QEMU that runs."""
 
     @property
     def accelerator(self) -> str:
@@ -52,23 +46,7 @@ class Process:
 
 @contextlib.contextmanager
 def running(run_dir: Path) -> Iterator[Process | None]:
-    """The QEMU whose run directory this is, or None.
-
-    A pid file may be left from a QEMU that was killed, and its number be another process's now: the process must itself name the pid file.
-    """
+    """The QEMU whose run directory this is, or None."""
     pid_file = run_dir / PID_FILE
-    try:
-        pid = int(pid_file.read_text())
-        pidfd = os.pidfd_open(pid)
-    except (OSError, ValueError):
-        yield None
-        return
-    try:
-        # Read after the pidfd was opened, so that both speak of one process. A zombie's is empty.
-        argv = tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0"))
-    except OSError:
-        argv = ()
-    try:
-        yield Process(pid, pidfd, argv) if str(pid_file) in argv else None
-    finally:
-        os.close(pidfd)
+    with writer(pid_file, str(pid_file)) as found:
+        yield Process(found.pid, found.pidfd, found.argv) if found is not None else None

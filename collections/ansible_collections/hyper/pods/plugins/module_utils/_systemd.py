@@ -10,7 +10,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _command, _netwo
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import line, plain, quoted, step_line
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, quoted, step_line
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets
 
 _UNITS = Path("/etc/systemd/system")
@@ -159,13 +159,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "DevicePolicy=closed",
         "DeviceAllow=/dev/kvm rw",
         *(["DeviceAllow=/dev/net/tun rw"] if unit.has_taps else []),
-        "ProtectClock=yes",
-        "ProtectControlGroups=yes",
-        "ProtectHostname=yes",
-        "ProtectKernelLogs=yes",
-        "ProtectKernelModules=yes",
-        "ProtectKernelTunables=yes",
-        "ProtectProc=invisible",
+        *PROTECTED,
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
         "RestrictNamespaces=yes",
         "RestrictRealtime=yes",

@@ -6,6 +6,17 @@ from __future__ import annotations
 from ansible_collections.hyper.pods.plugins.module_utils import _command
 from ansible_collections.hyper.pods.plugins.module_utils._steps import Step
 
+# What no service of ours has any business with (systemd.exec(5), Sandboxing).
+PROTECTED = (
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+)
+
 
 def line(program: str, *arguments: str) -> str:
     """A command as systemd reads it back unchanged (systemd.syntax(7), Quoting; systemd.service(5), Command lines)."""

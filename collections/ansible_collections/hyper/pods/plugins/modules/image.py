@@ -201,7 +201,7 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils._images import apply
-from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, run
+from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, REGISTRY_ARGUMENTS, run
 
 
 def main() -> None:
@@ -209,6 +209,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **HOST_ARGUMENTS,
+            **REGISTRY_ARGUMENTS,
             "name": {"type": "list", "elements": "str", "aliases": ["names"]},
             "state": {"type": "str", "choices": ["present", "absent", "tagged", "pruned", "pushed"], "default": "present"},
             "tags": {"type": "list", "elements": "str"},
@@ -217,9 +218,7 @@ def main() -> None:
             "source": {"type": "str"},
             "pull": {"type": "str", "choices": ["missing", "always"], "default": "missing"},
             "destination": {"type": "str"},
-            "authfile": {"type": "path"},
             "signature_policy": {"type": "path"},
-            "tls_verify": {"type": "bool", "default": True},
             "progress": {"type": "path"},
             "force": {"type": "bool", "default": False},
         },

@@ -92,7 +92,7 @@ actions:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils._image_build import apply
-from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, run
+from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, REGISTRY_ARGUMENTS, run
 
 
 def main() -> None:
@@ -100,13 +100,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **HOST_ARGUMENTS,
+            **REGISTRY_ARGUMENTS,
             "path": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},
             "containerfile": {"type": "str"},
             "build_args": {"type": "dict"},
             "target": {"type": "str"},
-            "authfile": {"type": "path"},
-            "tls_verify": {"type": "bool", "default": True},
             "progress": {"type": "path"},
         },
         supports_check_mode=True,

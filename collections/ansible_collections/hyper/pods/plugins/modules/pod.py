@@ -261,6 +261,8 @@ def main() -> None:
     module = _Quiet(
         argument_spec={
             **_module.HOST_ARGUMENTS,
+            **_module.CHANGE_ARGUMENTS,
+            **_module.REGISTRY_ARGUMENTS,
             "pods": {"type": "list", "elements": "raw", "required": True},
             "state": {"type": "str", "choices": ["present", "started", "paused", "stopped", "killed", "restarted", "absent"], "default": "started"},
             "containers": {"type": "list", "elements": "str", "default": []},
@@ -269,13 +271,7 @@ def main() -> None:
             "networks": {"type": "list", "elements": "raw"},
             "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},
             "wait": {"type": "str", "choices": ["ready", "running", "completed", "none"], "default": "running"},
-            "wait_timeout": {"type": "int", "default": 300},
-            "progress_deadline": {"type": "int", "default": 120},
-            "min_ready_seconds": {"type": "int", "default": 0},
-            "rollback": {"type": "bool", "default": True},
             "grace_period": {"type": "int"},
-            "authfile": {"type": "path"},
-            "tls_verify": {"type": "bool", "default": True},
             "progress": {"type": "path"},
         },
         supports_check_mode=True,

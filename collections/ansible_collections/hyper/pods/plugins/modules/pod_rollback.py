@@ -120,13 +120,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_module.HOST_ARGUMENTS,
+            **_module.CHANGE_ARGUMENTS,
             "name": {"type": "str", "required": True},
             "revision": {"type": "int"},
             "wait": {"type": "str", "choices": ["ready", "running", "none"], "default": "running"},
-            "wait_timeout": {"type": "int", "default": 300},
-            "progress_deadline": {"type": "int", "default": 120},
-            "min_ready_seconds": {"type": "int", "default": 0},
-            "rollback": {"type": "bool", "default": True},
             "progress": {"type": "path"},
         },
         supports_check_mode=True,

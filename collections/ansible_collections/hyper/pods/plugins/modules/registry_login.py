@@ -79,7 +79,7 @@ actions:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, run
+from ansible_collections.hyper.pods.plugins.module_utils._module import HOST_ARGUMENTS, REGISTRY_ARGUMENTS, run
 from ansible_collections.hyper.pods.plugins.module_utils._registry_login import apply
 
 
@@ -88,12 +88,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **HOST_ARGUMENTS,
+            **REGISTRY_ARGUMENTS,
             "registry": {"type": "str", "required": True},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "authfile": {"type": "path"},
-            "tls_verify": {"type": "bool", "default": True},
         },
         required_if=[("state", "present", ("username", "password"))],
         supports_check_mode=True,
