@@ -26,7 +26,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import ru
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 
 # This module and all that it uses, each after those that it uses itself.
-SOURCES: tuple[str, ...] = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_qemu_process", "_pod_errors", "_qmp", "_inside")
+SOURCES: tuple[str, ...] = ("_errors", "_tags", "_host", "_frames", "_channel", "_guest", "_pid_file", "_qemu_process", "_pod_errors", "_qmp", "_inside")
 # How long a guest that is booting, or one whose ports are all in use, is waited for, in seconds.
 CONNECT_TIMEOUT = 30.0
 _CHUNK = 1 << 18
