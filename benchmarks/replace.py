@@ -10,11 +10,8 @@ Each round measures all of them, one after another; the medians of the rounds' r
 
 from __future__ import annotations
 
-import argparse
 import copy
-import os
 import statistics
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +19,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import _pods
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
-from benchmarks.start import Bench, bench_host
+from benchmarks.start import Bench, series
 
 _POD = "bench"
 
@@ -57,17 +54,7 @@ def _round(bench: Bench) -> Round:
 
 def main() -> None:
     """Measure and tell."""
-    parser = argparse.ArgumentParser(description="Measure how long one container of four takes to be replaced, beside the start of all.")
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    if os.geteuid() != 0:
-        parser.error("run it as root: it makes guests and disks")
-    with bench_host() as bench:
-        _round(bench)  # warms what a first run loads
-        found = []
-        for number in range(rounds):
-            found.append(_round(bench))
-            print(f"round {number + 1}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in vars(found[-1]).items()), file=sys.stderr)
+    with series("Measure how long one container of four takes to be replaced, beside the start of all.", _round) as (_, found):
         for name, what in (("e", "another environment"), ("i", "another image")):
             seconds = statistics.median(getattr(item, name) for item in found)
             ratio = statistics.median(getattr(item, name) / item.s for item in found)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ansible_collections.hyper.pods.plugins.module_utils import _guest, _hyperstart_install, _initramfs, _pod_guest, _pods, _record
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
@@ -37,6 +38,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supe
 
 from hyperstart._project import ROOT
 from hyperstart.samples import make_samples
+
+R = TypeVar("R")
 
 _BIN = Path(sys.executable).parent
 _QEMU_USER = "nobody"
@@ -222,22 +225,29 @@ def _round(bench: Bench) -> Round:
     return found
 
 
-def main() -> None:
-    """Measure and tell."""
-    parser = argparse.ArgumentParser(description="Measure how long a pod takes to start, beside a bare boot.")
+@contextmanager
+def series(description: str, measure: Callable[[Bench], R]) -> Iterator[tuple[Bench, list[R]]]:
+    """As many rounds as the command line says. measure: one round, its seconds by their names. Gives the host, which is there in the block, and the rounds."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     if os.geteuid() != 0:
         parser.error("run it as root: it makes guests and disks")
     with bench_host() as bench:
-        _round(bench)  # warms what a first run loads
+        measure(bench)  # warms what a first run loads
         found = []
         for number in range(rounds):
-            found.append(_round(bench))
+            found.append(measure(bench))
             print(f"round {number + 1}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in vars(found[-1]).items()), file=sys.stderr)
+        yield bench, found
+
+
+def main() -> None:
+    """Measure and tell."""
+    with series("Measure how long a pod takes to start, beside a bare boot.", _round) as (bench, found):
         median = {name: statistics.median(getattr(item, name) for item in found) for name in ("a", "b", "c", "d", "m")}
         init = installed(bench.host)
-        print(f"medians of {rounds} rounds, {accelerator(bench.host, init).accelerator}, kernel {init.kernel_version}")
+        print(f"medians of {len(found)} rounds, {accelerator(bench.host, init).accelerator}, kernel {init.kernel_version}")
         for name, what in (("a", "bare boot"), ("b", "spawn → four containers"), ("c", "hyper run"), ("d", "empty play"), ("m", "one module task")):
             print(f"  {name}  {what:<26} {median[name]:6.2f} s")
         print(f"b / a               = {statistics.median(item.b / item.a for item in found):.2f}   (aim: at most 1.25)")

@@ -217,11 +217,12 @@ def test_probes_do_not_hold_up_hyperstart(init: Init) -> None:
 
 
 def test_many_probes_leave_nothing_behind(sanitized: Init) -> None:
-    check = probe(sh("true"), failure_threshold=3)
+    check = probe(sh("echo >> /probed"), failure_threshold=3)
     containers = [sanitized.sh(f"c{number}", STAYS, liveness_probe=check, readiness_probe=check, restart_policy="Always") for number in range(5)]
     with sanitized.pod(*containers) as pod:
         pod.until(lambda status: all(container.ready for container in status.containers))
-        time.sleep(3)
+        for container in containers:
+            wait_for(lambda name=container.name: int(pod.shell(name, "wc -l < /probed")) >= 6, "six probes")  # type: ignore[misc]
         # Its own, the pods' ports and log, and two pipes a container; more only for as long as probes are under way.
         files = Path(f"/proc/{pod.init_pid()}/fd")
         wait_for(lambda: len(list(files.iterdir())) < 40, "descriptors to be closed", timeout=20)
