@@ -31,8 +31,13 @@ static int change_partition(int operation, int number, const struct image_plan *
     return fd < 0 ? -1 : ioctl(fd, BLKPG, &request);
 }
 
-static int mount_partition(const struct image_plan *image, struct error *error) {
+static int mount_at(int index, const char *rootfs, struct error *error) {
     char path[64];
+    snprintf(path, sizeof path, "%s%d", disk_path(SERIAL_PLAN), index + 1);
+    return rootfs_mount_image(rootfs, path, error);
+}
+
+static int mount_partition(const struct image_plan *image, struct error *error) {
     int index = 0;
     while (index < MAX_PARTITIONS && partitions[index][0])
         index++;
@@ -40,8 +45,7 @@ static int mount_partition(const struct image_plan *image, struct error *error) 
         return fail(error, "image %s: too many came while the guest ran", image->serial);
     if (change_partition(BLKPG_ADD_PARTITION, index + 1, image) < 0)
         return fail_errno(error, "image %s: a partition of the plan's disk", image->serial);
-    snprintf(path, sizeof path, "%s%d", disk_path(SERIAL_PLAN), index + 1);
-    if (rootfs_mount_image(image->serial, path, error) < 0) {
+    if (mount_at(index, image->serial, error) < 0) {
         change_partition(BLKPG_DEL_PARTITION, index + 1, NULL);
         return -1;
     }
@@ -58,7 +62,7 @@ int image_prepare(const struct container_plan *container, const struct launch_pl
         return rootfs_mount_image(rootfs, disk, error);
     for (int index = 0; index < MAX_PARTITIONS; index++)
         if (!strcmp(partitions[index], rootfs))
-            return 0;
+            return mount_at(index, rootfs, error);
     for (size_t index = 0; index < plan->images.count; index++)
         if (!strcmp(plan->images.items[index].serial, rootfs))
             return mount_partition(&plan->images.items[index], error);
@@ -70,7 +74,7 @@ void images_tidy(bool (*in_use)(const char *rootfs)) {
         if (!partitions[index][0] || in_use(partitions[index]))
             continue;
         const char *target = state_path("images/%s", partitions[index]);
-        /* Who still holds it keeps its partition; it is tried again at the next update. */
+        /* Who still holds it, as one that is being started does for a moment, keeps its partition, which is then found again, mounted or not. */
         if (umount2(target, 0) == 0)
             rmdir(target);
         if (change_partition(BLKPG_DEL_PARTITION, index + 1, NULL) == 0)
