@@ -99,8 +99,8 @@ def test_a_hook_goes_on_no_longer_than_its_container(init: Init) -> None:
 
 def test_a_pre_stop_hook_also_comes_before_a_restart(init: Init) -> None:
     check = Probe(sh("test ! -e /sick"), period=1, failure_threshold=1)
-    script = f"test -e /hooked && echo hooked; rm -f /sick; {STAYS}"
-    with init.pod(init.sh("app", script, liveness_probe=check, pre_stop=sh("touch /hooked"), restart_policy="Always", grace_period=20)) as pod:
+    script = f"test -e /hooked && echo hooked; {STAYS}"
+    with init.pod(init.sh("app", script, liveness_probe=check, pre_stop=sh("rm /sick; touch /hooked"), restart_policy="Always", grace_period=20)) as pod:
         pod.until_said("app", b"ready")
         pod.shell("app", "touch /sick")
         pod.until_said("app", b"ready\ntold\nhooked\nready\n")
