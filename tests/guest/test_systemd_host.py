@@ -110,7 +110,7 @@ def pods(prepared_host: SystemdHost) -> Iterator[Pods]:
     prepared_host.shell("systemctl daemon-reload; systemctl enable --now late-address.service")
     make_samples(directory=prepared_host.root / "srv/images")
     for image in WEB["pod_images"]:
-        assert prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
+        prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
     yield Pods(prepared_host)
     prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop"], pod_grace_period=0)
     prepared_host.play("prune_volumes.yml")
