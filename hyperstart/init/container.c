@@ -29,7 +29,7 @@ static const char *decimal(struct decimal *decimal, long long number) {
 }
 
 void container_init(struct container *container, const struct container_plan *plan, struct generation *generation) {
-    *container = (struct container){.plan = plan, .generation = generation, .reason = "ContainerCreating", .held_stdin = -1};
+    *container = (struct container){.plan = plan, .generation = generation, .probing = generation, .reason = "ContainerCreating", .held_stdin = -1};
     container->report.source.fd = -1;
     container->output[0].source.fd = container->output[1].source.fd = -1;
     probes_init(container);

@@ -20,7 +20,8 @@ struct generation;
 
 struct container {
     const struct container_plan *plan;
-    struct generation *generation;     /* what its plan is part of (generation.h) */
+    struct generation *generation;     /* what its plan is part of (generation.h), */
+    struct generation *probing;        /* and what its probes are: they change while it runs */
     const struct container_plan *next; /* by which it is begun anew as soon as it has ended; NULL */
     struct generation *next_generation;
     bool removed; /* no plan has it any more: when it has ended it is gone */

@@ -47,6 +47,26 @@ static int check_probe(void *target, struct error *error) {
     return 0;
 }
 
+static bool same_text(const char *one, const char *other) { return one && other ? !strcmp(one, other) : one == other; }
+
+static bool same_action(const struct action_plan *one, const struct action_plan *other) {
+    if (one->kind != other->kind || one->port != other->port || one->seconds != other->seconds || one->argv.count != other->argv.count ||
+        one->request.size != other->request.size || !same_text(one->address, other->address))
+        return false;
+    for (size_t index = 0; index < one->argv.count; index++)
+        if (strcmp(one->argv.items[index], other->argv.items[index]))
+            return false;
+    return !one->request.size || !memcmp(one->request.data, other->request.data, one->request.size);
+}
+
+bool probe_plan_is_same(const struct probe_plan *one, const struct probe_plan *other) {
+    if (!one || !other)
+        return one == other;
+    return one->initial_delay == other->initial_delay && one->period == other->period && one->timeout == other->timeout &&
+           one->success_threshold == other->success_threshold && one->failure_threshold == other->failure_threshold &&
+           one->grace_period == other->grace_period && same_action(one->action.items, other->action.items);
+}
+
 static const struct rule action_rules[] = {
     RULE(ACTION_KIND, FIELD_TEXT, true, action_plan, kind_text, NULL),    RULE(ACTION_ARGV, FIELD_TEXTS, false, action_plan, argv, NULL),
     RULE(ACTION_ADDRESS, FIELD_TEXT, false, action_plan, address, NULL),  RULE(ACTION_PORT, FIELD_NUMBER, false, action_plan, port, NULL),

@@ -38,4 +38,7 @@ struct probe_plans {
 
 extern const struct form action_form, probe_form;
 
+/* Whether both say the same; NULL is none. */
+bool probe_plan_is_same(const struct probe_plan *one, const struct probe_plan *other);
+
 #endif

@@ -79,12 +79,48 @@ static void attempt(struct timer *timer) {
     action_start(&probe->action, &probe->plan->action.items[0], probe->container, probe->plan->timeout * 1000, attempted);
 }
 
+static const struct probe_plan *planned(const struct container_plan *plan, int kind) {
+    const struct probe_plans *plans[] = {
+        [PROBE_STARTUP] = &plan->startup_probe, [PROBE_LIVENESS] = &plan->liveness_probe, [PROBE_READINESS] = &plan->readiness_probe};
+    return plans[kind]->count ? plans[kind]->items : NULL;
+}
+
 void probes_init(struct container *container) {
-    const struct probe_plans *plans[] = {[PROBE_STARTUP] = &container->plan->startup_probe,
-                                         [PROBE_LIVENESS] = &container->plan->liveness_probe,
-                                         [PROBE_READINESS] = &container->plan->readiness_probe};
     for (int kind = 0; kind < PROBE_KINDS; kind++)
-        container->probes[kind] = (struct probe){.container = container, .kind = (enum probe_kind)kind, .plan = plans[kind]->count ? plans[kind]->items : NULL};
+        container->probes[kind] = (struct probe){.container = container, .kind = (enum probe_kind)kind, .plan = planned(container->plan, kind)};
+}
+
+/* Whether it is another one now. */
+static bool exchange(struct probe *probe, const struct probe_plan *wanted) {
+    bool same = probe_plan_is_same(probe->plan, wanted);
+    if (!same)
+        end(probe);
+    else if (probe->action.plan)
+        probe->action.plan = wanted->action.items;
+    probe->plan = wanted;
+    return !same;
+}
+
+void probes_change(struct container *container, const struct container_plan *wanted, struct generation *generation) {
+    struct probe *startup = &container->probes[PROBE_STARTUP], *readiness = &container->probes[PROBE_READINESS];
+    bool starting = startup->timer.at || startup->action.plan, passed_before = container->passed, changed[PROBE_KINDS];
+    for (int kind = 0; kind < PROBE_KINDS; kind++)
+        changed[kind] = exchange(&container->probes[kind], planned(wanted, kind));
+    container->probing = generation;
+    /* One that has succeeded has done its work; a new one is for the next start. */
+    if (changed[PROBE_STARTUP] && starting && startup->plan)
+        begin(startup);
+    else if (changed[PROBE_STARTUP] && starting)
+        passed(container);
+    if (!passed_before)
+        return;
+    if (changed[PROBE_LIVENESS])
+        begin(&container->probes[PROBE_LIVENESS]);
+    if (changed[PROBE_READINESS]) {
+        /* What the former one found says nothing of this one. */
+        set_ready(container, !readiness->plan, NULL);
+        begin(readiness);
+    }
 }
 
 void probes_begin(struct container *container) {

@@ -5,6 +5,8 @@
 
 #include "action.h"
 
+struct generation;
+
 enum probe_kind { PROBE_STARTUP, PROBE_LIVENESS, PROBE_READINESS, PROBE_KINDS };
 
 struct probe {
@@ -19,6 +21,8 @@ struct probe {
 };
 
 void probes_init(struct container *container);
+/* By the plan `wanted` of a newer generation, whatever the container does. A probe that is the same goes on counting. */
+void probes_change(struct container *container, const struct container_plan *wanted, struct generation *generation);
 /* The container is up. */
 void probes_begin(struct container *container);
 void probes_end(struct container *container);

@@ -33,7 +33,8 @@ static bool generation_in_use(const struct generation *generation) {
     if (generation == pod.generation)
         return true;
     for (size_t index = 0; index < pod.count; index++)
-        if (pod.containers[index]->generation == generation || pod.containers[index]->next_generation == generation)
+        if (pod.containers[index]->generation == generation || pod.containers[index]->probing == generation ||
+            pod.containers[index]->next_generation == generation)
             return true;
     return false;
 }
@@ -109,8 +110,8 @@ static void tell_changes(const struct launch_plan *plan, struct error *error) {
             volume_forget(&pod.plan.volumes.items[index]);
 }
 
-/* Numbers only: nothing in them belongs to the newer plan's memory. */
-static void retune(struct container *container, const struct container_plan *wanted) {
+/* Numbers, in which nothing belongs to the newer plan's memory, and the probes. */
+static void retune(struct container *container, const struct container_plan *wanted, struct generation *generation) {
     struct container_plan *plan = plan_container(&container->generation->plan, container->plan->name);
     struct error error;
     plan->grace_period = wanted->grace_period;
@@ -120,6 +121,7 @@ static void retune(struct container *container, const struct container_plan *wan
     plan->memory_limit = wanted->memory_limit;
     if (limits_change(plan, &error) < 0)
         fprintf(stderr, "hyperstart: %s\n", error.text);
+    probes_change(container, wanted, generation);
 }
 
 /* The containers in the newer plan's order, behind them those that go. */
@@ -162,7 +164,7 @@ static void carry_out(const struct update *update, const struct launch_plan *pla
         } else if (holds(&update->replaced, name)) {
             container_exchange(container, next, wanted);
         } else if (holds(&update->retuned, name)) {
-            retune(container, next);
+            retune(container, next, wanted);
         }
     }
 }

@@ -118,8 +118,9 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
             with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(f"http://127.0.0.1:{second}/", timeout=30):
                 pass
 
-            # What nobody feels: limits, a file of a volume, a label, a port.
+            # What nobody feels: limits, a file of a volume, a label, a port, a probe.
             containers[2]["resources"] = {"limits": {"memory": "64Mi"}}
+            containers[2]["readinessProbe"] = {"exec": {"command": ["test", "-e", "/proc/1"]}}
             del containers[4]["ports"]
             felt = change("two")
             assert set(effects(felt)) == {"live"}
@@ -137,6 +138,14 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
                 assert text in failed["msg"], failed["msg"]
             assert pods.shell(name, "app", "id -un; cat /settings/value") == "app\ntwo"
             back = pods.pod(kept, config("two"))
+            assert not back["changed"]
+
+            # So is a readiness probe that a container which goes on does not satisfy.
+            containers[1] = {**app, "readinessProbe": {"exec": {"command": ["test", "-e", "/nosuch"]}, "periodSeconds": 1, "failureThreshold": 1}}
+            failed = pods.pod(definition(), config("two"), fails=True, progress_deadline=3)
+            for text in ("container app is running, readiness probe failed", "its former definition is back"):
+                assert text in failed["msg"], failed["msg"]
+            back = pods.pod(kept, config("two"), wait="ready")
             assert not back["changed"]
             assert pids(back)["web"] == before["web"]
         assert pods.pid(name) == guest

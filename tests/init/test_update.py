@@ -149,6 +149,39 @@ def test_a_plan_that_is_half_written_does_not_count(init: Init) -> None:
             control.update()
 
 
+def found(name: str, **more: int) -> Probe:
+    """Whether a file is there, asked once a second; the first answer counts."""
+    return Probe(Action("exec", ("/bin/sh", "-c", f"test -e /{name}")), **{"period": 1, "failure_threshold": 1, **more})
+
+
+def test_probes_change_under_a_running_container(sanitized: Init) -> None:
+    web = sanitized.sleeper("web", restart_policy="Always")
+    with sanitized.pod(web) as pod:
+        before = pids(ready(pod, "web"))
+
+        def change(ready_then: bool, **probes: Probe) -> None:
+            pod.update(replace(web, **probes), retune=["web"])  # type: ignore[arg-type]
+            status = pod.until(lambda status: status.containers[0].ready == ready_then)
+            assert (pids(status), status.containers[0].restart_count) == (before, 0)
+
+        change(False, readiness_probe=found("a"))
+        pod.shell("web", "touch /a")
+        ready(pod, "web")
+        # What is the same keeps what it found; a startup probe is for the next start.
+        told = len(pod.events())
+        change(True, readiness_probe=found("a"), liveness_probe=found("a"), startup_probe=found("nosuch", failure_threshold=1000))
+        assert {event.word for event in pod.events()[told:]} == {"update"}
+        change(False, readiness_probe=found("b"))
+        change(True)
+        # That one is heeded from now on, too.
+        pod.update(replace(web, liveness_probe=found("c"), startup_probe=found("d", failure_threshold=1000)), retune=["web"])
+        status = pod.until(lambda status: status.containers[0].restart_count == 1 and status.containers[0].state == "running")
+        assert not status.containers[0].started
+        # Taken away while it is being asked, it holds up nobody any more.
+        pod.update(web, retune=["web"])
+        assert ready(pod, "web").containers[0].started
+
+
 def test_probes_begin_anew_with_the_container(init: Init) -> None:
     web = init.sleeper("web")
     probe = Probe(Action("exec", ("/bin/sh", "-c", "test -e /data/ready")), period=1)

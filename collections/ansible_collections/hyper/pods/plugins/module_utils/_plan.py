@@ -23,7 +23,8 @@ RESUMES_GUEST = "resumes the guest"
 
 # What changes while everything goes on. A field that stands nowhere here restarts the guest or, of a container, the container.
 _LIVE_FIELDS = frozenset({"labels", "annotations", "grace_period", "restart_policy"})
-_LIVE_CONTAINER_FIELDS = frozenset({"resources", "restart_policy"})
+_LIVE_SIDECAR_FIELDS = frozenset({"resources", "startup_probe", "liveness_probe", "readiness_probe"})
+_LIVE_CONTAINER_FIELDS = _LIVE_SIDECAR_FIELDS | {"restart_policy"}
 _LIVE_VOLUMES = (EmptyDir, FileVolume)
 _FIRST_UNPRIVILEGED_PORT = 1024
 _RECORDED = frozenset({"labels changed", "annotations changed"})
@@ -203,7 +204,7 @@ def _container_changes(before: Container, after: Container, *, rules: bool) -> I
         if item.name == "ports":
             effect = LIVE if rules or all(map(_is_live, _published(former) ^ _published(latter))) else RESTARTS_GUEST
         elif before.init or after.init:
-            effect = RESTARTS_GUEST
+            effect = LIVE if before.sidecar and after.sidecar and item.name in _LIVE_SIDECAR_FIELDS else RESTARTS_GUEST
         elif item.name in _LIVE_CONTAINER_FIELDS:
             effect = LIVE
         yield _Change(f"container {after.name}: {_camel(item.name)} changed", effect, after.name)

@@ -59,11 +59,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class Change:
-    """What an update does to the containers. begun: replaced or added; retuned: go on with other limits."""
+    """What an update does to the containers. begun: replaced or added; retuned: go on with other limits and probes; doubted: of these those whose readiness
+    another probe decides.
+    """
 
     replaced: tuple[str, ...]
     begun: tuple[str, ...]
     retuned: tuple[str, ...]
+    doubted: tuple[str, ...]
 
 
 def change_of(actions: Sequence[Action], former: _launch.LaunchPlan, latter: _launch.LaunchPlan) -> Change:
@@ -74,7 +77,13 @@ def change_of(actions: Sequence[Action], former: _launch.LaunchPlan, latter: _la
     retuned = tuple(
         container.name for container in latter.containers if container.name not in replaced and container.name in before and container != before[container.name]
     )
-    return Change(replaced, (*replaced, *added), retuned)
+    after = {container.name: container for container in latter.containers}
+    doubted = tuple(name for name in retuned if _readiness(before[name]) != _readiness(after[name]))
+    return Change(replaced, (*replaced, *added), retuned, doubted)
+
+
+def _readiness(container: _launch.Container) -> tuple[object, object]:
+    return container.startup_probe, container.readiness_probe
 
 
 def carry_out(
@@ -108,9 +117,8 @@ def carry_out(
                 raise UpdateFailed(error.message, where=f"pod {running.name}", remedy=f"Restart it: hyper restart {running.name}") from None
     try:
         _pod_ports.change(running.host, former.pod, latter.pod)
-        if policy.deadline is not None and change.begun:
-            names = [container.name for container in latter.pod.all_containers]
-            _wait.until_begun(running.host, running.name, change.begun, names, timeout=policy.deadline, stay=policy.stay, alive=running.alive, say=running.say)
+        if policy.deadline is not None and (change.begun or change.doubted):
+            _until_begun(running, latter, change.begun, change.doubted, timeout=policy.deadline, stay=policy.stay)
     except HyperError as error:
         if not policy.rollback:
             raise
@@ -127,11 +135,15 @@ def _return(running: Running, change: Change, former: _record.Record, latter: _r
             with running.connect() as control:
                 _tell(control, change, timeout=_patience(latter.pod), rollback=True)
         _pod_ports.change(running.host, latter.pod, former.pod)
-        names = [container.name for container in former.pod.all_containers]
-        _wait.until_begun(running.host, running.name, change.replaced, names, timeout=_patience(latter.pod), stay=0.0, alive=running.alive, say=running.say)
+        _until_begun(running, former, change.replaced, (), timeout=_patience(latter.pod), stay=0.0)
     except (HyperError, GuestTimeout, GuestUnreachable) as error:
         return f"its former definition could not be brought back: {error}"
     return "its former definition is back"
+
+
+def _until_begun(running: Running, record: _record.Record, begun: Sequence[str], doubted: Sequence[str], *, timeout: float, stay: float) -> None:
+    names = [container.name for container in record.pod.all_containers]
+    _wait.until_begun(running.host, running.name, begun, doubted, names, timeout=timeout, stay=stay, alive=running.alive, say=running.say)
 
 
 def _patience(pod: _manifest.Pod) -> float:

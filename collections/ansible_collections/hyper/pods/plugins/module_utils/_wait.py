@@ -48,6 +48,7 @@ def until_begun(
     host: Host,
     name: str,
     begun: Collection[str],
+    doubted: Collection[str],
     names: Collection[str],
     *,
     timeout: float,
@@ -57,20 +58,22 @@ def until_begun(
 ) -> None:
     """Wait, in a pod that is being changed, until the containers that begin are ready or have succeeded, and those that are not among ``names`` are gone.
 
-    stay: seconds that they have to stay so. Raises ContainerFailed as soon as one of them fails: then it would begin again and again. GuestFailed, WaitTimeout.
+    doubted: containers that go on, but have to become ready as well. stay: seconds that they all have to stay so. Raises ContainerFailed as soon as one that
+    begins fails: then it would begin again and again. GuestFailed, WaitTimeout.
     """
+    concerned = {*begun, *doubted}
 
     def settled(status: Status) -> bool:
-        ours = [container for container in status.containers if container.name in begun]
+        ours = [container for container in status.containers if container.name in concerned]
         for container in ours:
-            if container.last_reason and (container.restart_count or container.exit_code or container.state == "waiting"):
+            if container.name in begun and container.last_reason and (container.restart_count or container.exit_code or container.state == "waiting"):
                 raise _failed(host, name, container)
         there = {container.name for container in status.containers} == set(names)
         return there and all(container.ready or (container.state == "terminated" and container.exit_code == 0) for container in ours)
 
     deadline = Deadline(timeout)
     while True:
-        _watch(host, name, settled, "ready", deadline.left() or 0.0, alive, say, concerned=begun)
+        _watch(host, name, settled, "ready", deadline.left() or 0.0, alive, say, concerned=concerned)
         if not stay or _stays(host, name, settled, stay, alive):
             return
 
@@ -136,7 +139,8 @@ def _watch(
                         _refuse_broken(name, _log.last_life(host.pod_dir(name) / "log"))
                     return
     except GuestTimeout:
-        culprit = next((container for container in status.containers if not container.ready and container.state != "terminated"), None)
+        unready = [container for container in status.containers if not container.ready and container.state != "terminated"]
+        culprit = next((container for container in unready if concerned is None or container.name in concerned), None)
         about = (
             ""
             if culprit is None
