@@ -162,6 +162,8 @@ def test_several_networks(pods: PodHost, places: tuple[Namespace, Namespace]) ->
             assert "another pod's" in pods.pod(taken, fails=True)["msg"]
             missing = networked("third", [{**bridge, "bridge": "br9"}], {"name": "one"})
             assert "no such bridge" in pods.pod(missing, fails=True)["msg"]
+            tagged = networked("third", [{**bridge, "vlan": 5}], {"name": "one"})
+            assert "does not filter VLANs" in pods.pod(tagged, fails=True)["msg"]
             assert not pods.host.pod_dir("third").exists()
             # To a network of another kind, and its former ones are gone.
             pods.pod(networked("both", "user", {"name": "one", "command": SERVE}))

@@ -51,6 +51,7 @@ def pod(annotation: object = None, *, ports: list[dict[str, Any]] | None = None,
             [{"kind": "bridge", "bridge": "br0", "addresses": ["192.168.1.20/24"], "gateways": ["192.168.1.1"], "mtu": 9000}, "nat"],
             (Nic("bridge", bridge="br0", addresses=("192.168.1.20/24",), gateways=("192.168.1.1",), mtu=9000), Nic("nat", network="default")),
         ),
+        ({"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4/8"], "vlan": 5}, (Nic("bridge", bridge="br0", addresses=("1.2.3.4/8",), vlan=5),)),
     ],
 )
 def test_annotations(annotation: object, nics: tuple[Nic, ...]) -> None:
@@ -71,7 +72,8 @@ def test_annotations(annotation: object, nics: tuple[Nic, ...]) -> None:
         ([{"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4"]}], "[0].addresses[0]", "no prefix"),
         ([{"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4/8"], "gateways": ["1.0.0.1", "1.0.0.2"]}], "[0].gateways", "two"),
         ([{"kind": "bridge", "bridge": "br0", "dhcp": True}], "[0].dhcp", "static"),
-        ([{"kind": "bridge", "bridge": "br0", "vlan": 5, "addresses": ["1.2.3.4/8"]}], "[0].vlan", "tagged"),
+        ([{"kind": "bridge", "bridge": "br0", "vlan": 4095, "addresses": ["1.2.3.4/8"]}], "[0].vlan", "4094"),
+        ([{"kind": "nat", "vlan": 5}], "[0].vlan", "bridge of the host's own"),
         ([{"kind": "nat", "addresses": ["10.83.0.9/24"]}], "[0].addresses[0]", "not an IP address"),
         ([{"kind": "nat", "mac": "53:54:00:00:00:01"}], "[0].mac", "address of a NIC"),
         ([{"kind": "nat", "mtu": 9000}], "[0].mtu", "1500"),
@@ -246,3 +248,11 @@ def test_steps_of_a_pod() -> None:
     before, after = _network.before("web", given, uid=7, **paths), _network.after("web", given, **paths)
     assert before[: len(after)] == after
     assert ("ip", "tuntap", "add", "dev", given[0].tap, "mode", "tap", "user", "7") in [step.argv for step in before]
+
+
+def test_a_tap_is_in_its_vlan_before_it_is_up() -> None:
+    tagged = links("web", (Nic("bridge", bridge="br0", addresses=("1.2.3.4/8",), vlan=5), Nic("bridge", bridge="br0", addresses=("1.2.3.5/8",))), {}, {})
+    steps = [step.argv for step in _network.before("web", tagged, uid=7, directory=Path("/p"), hosts={})]
+    add, up = ("bridge", "vlan", "add", "dev", tagged[0].tap, "vid", "5", "pvid", "untagged"), ("ip", "link", "set", "dev", tagged[0].tap, "up")
+    assert steps.index(("bridge", "vlan", "del", "dev", tagged[0].tap, "vid", "1-4094")) < steps.index(add) < steps.index(up)
+    assert sum(step[0] == "bridge" for step in steps) == 2

@@ -9,7 +9,7 @@ import lzma
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,18 +129,18 @@ def fetched(name: str) -> Iterator[Source]:
         yield Source(version, image, next(path for path in (tree / "lib/modules" / version, tree / "usr/lib/modules" / version) if path.is_dir()))
 
 
-def read(source: Source) -> Kernel:
-    """The kernel made ready for guests. Raises UnknownKernel, ModuleNotFound."""
+def read(source: Source, modules: Sequence[str] = MODULES) -> Kernel:
+    """The kernel made ready for guests. modules: their names, as modprobe knows them. Raises UnknownKernel, ModuleNotFound."""
     image = _kernel_image.bootable(source.image.read_bytes())
-    files = [] if source.modules is None else _load_order(source.modules)
+    files = [] if source.modules is None else _load_order(source.modules, modules)
     return Kernel(source.version, image, tuple(_module(file) for file in files))
 
 
-def _load_order(modules: Path) -> list[Path]:
-    """The files of MODULES and of what they need, each after those it needs."""
+def _load_order(modules: Path, names: Sequence[str]) -> list[Path]:
+    """The files of the named modules and of what they need, each after those it needs."""
     base = next((parent.parent for parent in modules.parents if parent.name == "lib"), modules.parent)
     order: dict[Path, None] = {}
-    for name in MODULES:
+    for name in names:
         try:
             # -C: the host's own options and blacklists say nothing about guests.
             said = _command.run(["modprobe", "-C", os.devnull, "-d", str(base), "-S", modules.name, "--show-depends", name]).stdout

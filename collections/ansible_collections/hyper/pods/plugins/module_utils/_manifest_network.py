@@ -38,8 +38,8 @@ _NETWORK_NAME_MAX = 40
 class Nic:
     """One NIC as it is asked for. kind: user, nat, bridge.
 
-    network: a nat network's name. bridge: the host's interface. addresses: of a nat NIC without a prefix, of a bridge NIC with one. mac: "" for one
-    that is made from the pod's name.
+    network: a nat network's name. bridge: the host's interface; vlan: the VLAN that its frames are of there, None: they are not tagged. addresses: of
+    a nat NIC without a prefix, of a bridge NIC with one. mac: "" for one that is made from the pod's name.
     """
 
     kind: str = "user"
@@ -49,6 +49,7 @@ class Nic:
     gateways: tuple[str, ...] = ()
     mac: str = ""
     mtu: int | None = None
+    vlan: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ def _nic(item: object, where: str) -> Nic:
     mtu = node.integer("mtu", _MTU_LOW, _MTU_HIGH if kind == "bridge" else _MTU_ETHERNET)
     if node.boolean("dhcp"):
         raise NotSupported(node.at("dhcp"), "a pod's addresses are static", "Give addresses and gateways")
-    if node.integer("vlan", 1, 4094) is not None:
-        raise NotSupported(node.at("vlan"), "a pod's frames are not tagged", "Attach the pod to a bridge of the VLAN")
+    vlan = node.integer("vlan", 1, 4094)
+    if vlan is not None and kind != "bridge":
+        raise NotSupported(node.at("vlan"), "only a bridge of the host's own has VLANs", 'Attach the pod to one: {"kind": "bridge", "bridge": "br0", …}')
     if kind == "user":
         made = Nic(kind, mac=mac, mtu=mtu)
     elif kind == "nat":
@@ -167,7 +169,7 @@ def _nic(item: object, where: str) -> Nic:
         addresses, gateways = _addresses(node, "addresses", prefix=True), _addresses(node, "gateways", prefix=False)
         if not addresses:
             raise node.fail("addresses", "is required", "Give the pod an address with its prefix, such as 192.168.1.20/24")
-        made = Nic(kind, bridge=bridge, addresses=addresses, gateways=gateways, mac=mac, mtu=mtu)
+        made = Nic(kind, bridge=bridge, addresses=addresses, gateways=gateways, mac=mac, mtu=mtu, vlan=vlan)
     node.done()
     if kind == "nat" or made.gateways:
         for field, values in (("addresses", made.addresses if kind == "nat" else ()), ("gateways", made.gateways)):

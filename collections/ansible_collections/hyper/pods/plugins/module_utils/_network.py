@@ -29,6 +29,11 @@ _FORWARD = (
 )
 
 
+# $1: the bridge.
+_FILTERS = 'case $(ip -details link show dev "$1") in *" vlan_filtering 1 "*) ;; *) echo "the bridge $1 does not filter VLANs" >&2; exit 1;; esac'
+_LAST_VLAN = 4094
+
+
 class AddressTaken(HyperError):
     """An address that a pod asks for is not there to be given."""
 
@@ -58,7 +63,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Link:
-    """A NIC of a pod with all that was chosen for it. tap: the host's end of it, "" in user mode; addresses: with prefixes."""
+    """A NIC of a pod with all that was chosen for it. tap: the host's end of it, "" in user mode; addresses: with prefixes; vlan: as in Nic."""
 
     kind: str
     mac: str
@@ -69,6 +74,7 @@ class Link:
     bridge: str = ""
     tap: str = ""
     name_server: str = ""
+    vlan: int | None = None
 
     @property
     def bare(self) -> tuple[str, ...]:
@@ -108,7 +114,7 @@ def links(pod: str, nics: Sequence[Nic], subnets: Mapping[str, Subnet], taken: M
             addresses = _pool_addresses(pod, nic, place, set(taken.get(nic.network, ())), had)
             link = Link("nat", own_mac, addresses, place.gateways, nic.mtu, nic.network, place.bridge, _tap(pod, index), place.gateways[0])
         else:
-            link = Link("bridge", own_mac, nic.addresses, nic.gateways, nic.mtu, bridge=nic.bridge, tap=_tap(pod, index))
+            link = Link("bridge", own_mac, nic.addresses, nic.gateways, nic.mtu, bridge=nic.bridge, tap=_tap(pod, index), vlan=nic.vlan)
         # One default route a family: the first NIC's that has one.
         gateways = tuple(gateway for gateway in link.gateways if ipaddress.ip_address(gateway).version not in routed)
         routed |= {ipaddress.ip_address(gateway).version for gateway in gateways}
@@ -199,11 +205,24 @@ def before(pod: str, wanted: Sequence[Link], *, uid: int, directory: Path, hosts
         steps.append(Step(("ip", "tuntap", "add", "dev", link.tap, "mode", "tap", "user", str(uid))))
         # The host itself is not on the tap: it gets no address of IPv6 there.
         steps.append(Step(("ip", "link", "set", "dev", link.tap, "mtu", str(max(link.mtu or 0, 1500)), "addrgenmode", "none", "master", link.bridge)))
+        steps += _access_port(link)
     if any(link.network for link in taps):
         steps.append(Step(("nft", "-f", str(directory / POD_UP))))
     steps += [Step(("ip", "link", "set", "dev", link.tap, "up")) for link in taps]
     steps += [Step(("cp", "--preserve=mode", str(directory / f"{POD_HOSTS}.{link.network}"), str(hosts[link.network] / pod))) for link in taps if link.network]
     return tuple(steps)
+
+
+def _access_port(link: Link) -> tuple[Step, ...]:
+    """What makes a tap, which is not up yet, a port of its VLAN and of no other: whatever the bridge gives each new port is taken away."""
+    if link.vlan is None:
+        return ()
+    return (
+        # A bridge that looks at no tags, after a boot for example, would let the pod into all VLANs.
+        Step(("sh", "-c", _FILTERS, "sh", link.bridge)),
+        Step(("bridge", "vlan", "del", "dev", link.tap, "vid", f"1-{_LAST_VLAN}")),
+        Step(("bridge", "vlan", "add", "dev", link.tap, "vid", str(link.vlan), "pvid", "untagged")),
+    )
 
 
 def after(pod: str, wanted: Sequence[Link], *, directory: Path, hosts: Mapping[str, Path]) -> tuple[Step, ...]:

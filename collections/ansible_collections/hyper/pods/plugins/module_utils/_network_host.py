@@ -60,9 +60,18 @@ def require(network: Network) -> None:
         _command.find(program)
     if not _TUN.exists():
         raise NoNetwork("the kernel has no tap devices", where=str(_TUN), remedy="Load the module tun: modprobe tun")
+    bridges = _bridges() if "bridge" in kinds else {}
     for nic in network.nics:
-        if nic.bridge and nic.bridge not in _interfaces():
+        if nic.bridge and nic.bridge not in bridges:
             raise NoNetwork("this host has no such bridge", where=nic.bridge, remedy="Make it first, or name one that is there: ip link show type bridge")
+        if nic.vlan is not None:
+            _command.find("bridge")
+            if not bridges[nic.bridge]:
+                remedy = (
+                    f"Turn filtering on, and let the VLAN through at the bridge's other ports: ip link set dev {nic.bridge} type bridge vlan_filtering 1; "
+                    f"bridge vlan add dev PORT vid {nic.vlan}"
+                )
+                raise NoNetwork(f"the bridge does not filter VLANs, so nothing is kept in VLAN {nic.vlan}", where=nic.bridge, remedy=remedy)
 
 
 @contextlib.contextmanager
@@ -191,6 +200,13 @@ def _all_links(host: Host) -> Iterator[tuple[str, Link]]:
     for file in (host.state_dir / "pods").glob(f"[!.]*/{_FILE}"):
         for link in links(host, file.parent.name):
             yield file.parent.name, link
+
+
+def _bridges() -> dict[str, bool]:
+    """The host's bridges, and whether they filter VLANs."""
+    found: list[dict[str, Any]] = json.loads(_command.run(["ip", "-json", "-details", "link", "show", "type", "bridge"]).stdout or "[]")
+    # An older ip says {} of what it leaves out.
+    return {link["ifname"]: bool(link["linkinfo"]["info_data"].get("vlan_filtering")) for link in found if "ifname" in link}
 
 
 def _interfaces() -> set[str]:

@@ -77,7 +77,7 @@ options:
       - A word, V(user), V(nat), C(nat:NAME), or a mapping. V(user) is QEMU's own unprivileged network and the default. V(nat) is a network of the host for
         pods, which know each other by name on it. V(bridge) attaches the pod to a bridge that the host has.
       - Of a mapping C(kind) is required. C(name) is the name of a nat network, C(bridge) the host's interface, C(addresses) and C(gateways) are static ones,
-        with prefixes on a bridge and without on a nat network; C(mac), C(mtu).
+        with prefixes on a bridge and without on a nat network; C(mac), C(mtu); on a bridge that filters VLANs C(vlan).
     type: list
     elements: raw
   wait:
