@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -12,7 +12,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ContainerState:
-    """A container. state: waiting, running or terminated; exit_code: 128 + signal when a signal ended it; times: ISO 8601, UTC."""
+    """A container. state: waiting, running or terminated; exit_code: 128 + signal when a signal ended it; times: ISO 8601, UTC; labels: its own."""
 
     name: str
     image: str
@@ -24,6 +24,7 @@ class ContainerState:
     message: str = ""
     started_at: str | None = None
     finished_at: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ContainerState:
@@ -39,6 +40,7 @@ class ContainerState:
             message=values.get("message") or "",
             started_at=values.get("startedAt"),
             finished_at=values.get("finishedAt"),
+            labels=values.get("labels") or {},
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +56,7 @@ class ContainerState:
             "message": self.message,
             "startedAt": self.started_at,
             "finishedAt": self.finished_at,
+            "labels": dict(self.labels),
         }
 
 

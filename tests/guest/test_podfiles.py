@@ -78,7 +78,9 @@ def lines(pods: PodHost, pod: str, container: str) -> list[str]:
 
 
 def test_multi_container(running: PodHost) -> None:
-    states = {container["name"]: container["state"] for container in running.info("multi-container")["containers"]}
+    containers = running.info("multi-container")["containers"]
+    states = {container["name"]: container["state"] for container in containers}
+    assert [container["labels"] for container in containers] == [{"tier": "front"}, {}, {}]
     assert states == dict.fromkeys(("web", "top", "shell"), "running")
     shell = "$(pidof sh | tr ' ' '\\n' | sort -n | head -1)"
     script = f"tty < /proc/$(pidof top)/fd/0; readlink /proc/{shell}/cwd"

@@ -50,6 +50,8 @@ def test_limits(text: str, limits: tuple[Ulimit, ...]) -> None:
         ({"hyper.pods/ulimits.web": "nofiles=1"}, {}, "'nofiles' is not a limit; did you mean nofile?"),
         ({"hyper.pods/ulimits.web": "core=1,core=2"}, {}, "core stands twice"),
         ({"hyper.pods/ulimits.web": "core=2:1"}, {}, "the soft limit of core is above the hard one"),
+        ({"hyper.pods/labels.web": "tier=front"}, {}, "[hyper.pods/labels.web]: is not JSON: "),
+        ({"hyper.pods/labels.web": '{"a": 1}'}, {}, '[hyper.pods/labels.web]: is not of the form {"name": "text"}'),
         ({"hyper.pods/ulimits.web": "core=1k"}, {}, "'1k' is neither a whole number nor unlimited"),
     ],
 )

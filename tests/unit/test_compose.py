@@ -265,6 +265,12 @@ def test_users_by_name_limits_parameters_and_hosts() -> None:
     parse(manifest)
 
 
+@pytest.mark.parametrize("labels", [{"tier": "front", "port": 80, "mark": None}, ["tier=front", "port=80", "mark"]])
+def test_labels_are_a_containers_own(labels: object) -> None:
+    manifest = pod(service(labels=labels))
+    assert parse(manifest).containers[0].annotations.labels == {"tier": "front", "port": "80", "mark": ""}
+
+
 def services(**of: dict[str, Any]) -> dict[str, Any]:
     """A Compose file with services that have an image each."""
     return {"services": {name: {"image": name, **fields} for name, fields in of.items()}}
@@ -289,6 +295,7 @@ HEALTHY = {"condition": "service_healthy"}
         (service(imag="x"), "services.web.imag: unknown field. Did you mean image?"),
         (service(networks=["a"]), "services.web.networks: not supported: the services of a pod share one network"),
         (service(deploy={"replicas": 2}), "services.web.deploy: not supported"),
+        (service(labels={"a": True}), "services.web.labels[a]: must be text. Put it in quotes"),
         (service(command="echo 'x"), "services.web.command: cannot be split into words: no closing quotation"),
         (service(entrypoint=[]), "services.web.command: is required beside an empty entrypoint"),
         (service(environment=["A"]), "services.web.environment[A]: has no value"),

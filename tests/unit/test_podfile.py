@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network, Nic
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms, podfile
 
@@ -176,6 +177,28 @@ def test_who_may_come_to_mapped_ports(lists: dict[str, Any], address: str | None
     assert [port.get("hostIP") for port in ports] == [address] * 2
 
 
+def test_only_some_may_come_to_mapped_ports() -> None:
+    lists = {"externalNetworks": ["10.0.0.0/8", "127.0.0.0/8", "2001:db8::/32"]}
+    manifest = podfile.convert(minimal(portmappings=[{"containerPort": 80, "hostPort": 8080}], portmappingWhiteLists=lists))[0]
+    assert manifest["metadata"]["annotations"] == {"hyper.pods/network": "nat", "hyper.pods/published-from": "10.0.0.0/8, 2001:db8::/32"}
+    assert parse(manifest).network == Network((Nic("nat", "default"),), ("10.0.0.0/8", "2001:db8::/32"))
+    [port] = manifest["spec"]["containers"][0]["ports"]
+    assert port["hostIP"] == "0.0.0.0"
+
+
+def test_interfaces_are_nics() -> None:
+    interfaces = [{"ip": "10.83.0.9/24"}, {"bridge": "br0", "ip": "192.168.1.20/24", "gateway": "192.168.1.1", "mac": "52:54:00:12:34:56"}]
+    pod = parse(podfile.convert(minimal(interfaces=interfaces))[0])
+    own = Nic("nat", "default", addresses=("10.83.0.9",))
+    assert pod.network.nics == (own, Nic("bridge", "", "br0", ("192.168.1.20/24",), ("192.168.1.1",), "52:54:00:12:34:56"))
+
+
+def test_labels_of_a_container_are_its_own() -> None:
+    manifest = podfile.convert(of_container(labels={"tier": "front", "": "a, b"}))[0]
+    assert "labels" not in manifest["metadata"]
+    assert parse(manifest).containers[0].annotations.labels == {"tier": "front", "": "a, b"}
+
+
 def test_a_podfile_in_yaml() -> None:
     manifest = pod("""
 # a web server
@@ -245,10 +268,22 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(surprise=""), "surprise: unknown field"),
         (minimal(type="service-discovery"), "type: not supported"),
         (minimal(restartPolicy="sometimes"), "restartPolicy: must be one of always, onFailure, never, not 'sometimes'"),
-        (minimal(interfaces=[{"bridge": "br0"}]), "interfaces: not supported: a pod's network is the host's to give"),
-        (minimal(services=[{"serviceIP": "10.0.0.1"}]), "services: not supported: a pod holds no load balancer"),
+        (minimal(interfaces=[{"bridge": "br0"}]), "interfaces[0].ip: is required. Give the pod an address with its prefix"),
+        (minimal(interfaces=[{"bridge": "br0", "ip": "10.0.0.9"}]), "interfaces[0].ip: '10.0.0.9' has no prefix. Write for example 10.0.0.9/24"),
+        (minimal(interfaces=[{"bridge": "b r", "ip": "10.0.0.9/8"}]), "interfaces[0].bridge: 'b r' is not the name of an interface"),
+        (minimal(interfaces=[{}, {"mac": "01:00:00:00:00:00"}]), "interfaces[1].mac: '01:00:00:00:00:00' is not the address of a NIC"),
+        (minimal(interfaces=[{}, {}]), "interfaces[1]: the pod is on the network 'default' already"),
+        (minimal(interfaces=[{"gateway": "10.0.0.1"}]), "interfaces[0].gateway: not supported: a network of the host's own has its gateway. Remove the field"),
+        (minimal(interfaces=[{"bridge": "br0", "ip": "10.0.0.9/8", "gateway": "x"}]), "interfaces[0].gateway: 'x' is not an IP address"),
+        (minimal(interfaces=[{"ifname": "lan0"}]), "interfaces[0].ifname: not supported: the guest names its NICs eth0, eth1, and so on"),
+        (minimal(interfaces=[{"tap": "tap0"}]), "interfaces[0].tap: not supported: a pod's taps are made for it"),
+        (
+            minimal(interfaces=[{"bridge": "br0", "ip": "10.0.0.9/8"}], portmappings=[{"containerPort": 80, "hostPort": 80}]),
+            "portmappings: not supported: a pod on a bridge has addresses of its own there",
+        ),
+        (minimal(services=[{"serviceIP": "10.0.0.1"}]), "services: not supported: a pod holds no load balancer; run one as a container"),
         (minimal(portmappingWhiteLists={"internalNetworks": ["10.0.0.0/8"]}), "portmappingWhiteLists.internalNetworks[0]: not supported: nobody reaches a pod"),
-        (minimal(portmappingWhiteLists={"externalNetworks": ["::/0", "10.0.0.0/8"]}), "portmappingWhiteLists.externalNetworks[1]: not supported: the host's"),
+        (minimal(portmappingWhiteLists={"externalNetworks": ["10.0.0.1/8"]}), "portmappingWhiteLists.externalNetworks[0]: '10.0.0.1/8' is not a network"),
         (minimal(log={"type": "syslog"}), "log.type: not supported: output goes to the pod's log"),
         (minimal(log={"type": "json-file", "config": {"max-size": "1m"}}), "log.config: not supported: the pod's log has no options"),
         (minimal(resource={"memory": "much"}), "resource.memory: must be a whole number, not 'much'"),
@@ -272,12 +307,12 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(containers=[{"name": "a", "image": "a"}] * 2), "containers[0].name: 'a' occurs twice"),
         (of_container(image=""), "containers[0].image: is required"),
         (of_container(id="other"), "containers[0].id: not supported: a container is known by its name"),
-        (of_container(labels={"a": "b"}), "containers[0].labels: not supported: labels belong to the pod"),
+        (of_container(labels={"a": 5}), "containers[0].labels[a]: must be a string, not a whole number. Put it in quotes"),
         (of_container(ulimits=[{"Name": "files"}]), "containers[0].ulimits: 'files' is not a limit"),
         (of_container(ulimits=[{"Name": "core"}, {"Name": "core"}]), "containers[0].ulimits: core stands twice"),
         (of_container(ulimits=[{"Name": "core", "soft": 2, "hard": 1}]), "containers[0].ulimits: the soft limit of core is above the hard one"),
         (of_container(ulimits=[{"Name": "core", "soft": "x"}]), "containers[0].ulimits[0].soft: must be a whole number, or -1 for no limit, not 'x'"),
-        (of_container(logPath="/log"), "containers[0].logPath: not supported: output goes to the pod's log"),
+        (of_container(logPath="/log"), "containers[0].logPath: not supported: the output of all containers goes to the pod's one log; read it with hyper logs"),
         (of_container(StopSignal="SIGNOPE"), "containers[0].StopSignal: 'SIGNOPE' is not a signal"),
         (of_container(user={"name": "no body"}), "containers[0].user: 'no body' is not of the form app or app:staff"),
         (of_container(user={"group": "staff"}), "containers[0].user.name: is required beside the name of a group"),

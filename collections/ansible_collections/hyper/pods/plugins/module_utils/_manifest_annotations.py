@@ -8,20 +8,22 @@ Annotations of other prefixes are kept and shown; one of this prefix that nobody
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.hyper.pods.plugins.module_utils import _ulimit
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 
 PREFIX = "hyper.pods/"
-USER, GROUPS, ULIMITS = "user", "groups", "ulimits"
+USER, GROUPS, ULIMITS, LABELS = "user", "groups", "ulimits", "labels"
 WORDS: Mapping[str, str] = {
     USER: "who the container runs as, `app` or `app:staff`, in place of the image's User; names are resolved in the image. Not beside runAsUser or runAsGroup",
     GROUPS: "additional groups of the container's processes alone, `audio,44`; names are resolved in the image",
     ULIMITS: "limits of each of its processes, `nofile=1024:4096,core=0,memlock=unlimited`: soft and hard, by the names of setrlimit(2) in lower case",
+    LABELS: 'labels of the container alone, `{"tier": "front"}`, JSON; shown with its state',
 }
 OF_POD: Mapping[str, str] = {
     "network": "the pod's NICs, [words or JSON](using.md#networks): `nat`, `nat:backend, user`",
@@ -33,11 +35,12 @@ _NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}\$?"
 
 @dataclass(frozen=True)
 class Own:
-    """What annotations say of one container. user: "" is the image's; groups: names or numbers."""
+    """What annotations say of one container. user: "" is the image's; groups: names or numbers; labels: nothing of the container depends on them."""
 
     user: str = ""
     groups: tuple[str, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def key(word: str, container: str) -> str:
@@ -71,6 +74,11 @@ def owned(annotations: Mapping[str, str], containers: Mapping[str, bool], where:
     return result
 
 
+def labels(values: Mapping[str, str]) -> str:
+    """Labels as their annotation says them."""
+    return json.dumps(dict(values), ensure_ascii=False)
+
+
 def check(word: str, value: str, where: str) -> None:
     """Refuse a value that an annotation cannot have; raises InvalidManifest about ``where``."""
     try:
@@ -82,6 +90,8 @@ def check(word: str, value: str, where: str) -> None:
 def _with(own: Own, word: str, value: str) -> Own:
     if word == ULIMITS:
         return replace(own, ulimits=_ulimit.parse(value))
+    if word == LABELS:
+        return replace(own, labels=_labels(value))
     if word == USER:
         if not re.fullmatch(f"{_NAME}(:{_NAME})?", value):
             raise ValueError(f"{value!r} is not of the form app or app:staff")
@@ -91,3 +101,13 @@ def _with(own: Own, word: str, value: str) -> Own:
         if not re.fullmatch(_NAME, group):
             raise ValueError(f"{group!r} is not a group")
     return replace(own, groups=groups)
+
+
+def _labels(text: str) -> dict[str, str]:
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise ValueError('is not of the form {"name": "text"}')
+    return values

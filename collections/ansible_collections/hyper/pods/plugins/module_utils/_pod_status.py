@@ -215,6 +215,7 @@ def _container(container: Container, image: str, status: ContainerStatus | None)
         "ready": status.ready,
         "startedAt": iso(status.started_at),
         "finishedAt": iso(status.finished_at),
+        "labels": dict(container.annotations.labels),
     }
 
 

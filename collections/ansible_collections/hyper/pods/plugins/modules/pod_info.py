@@ -113,7 +113,7 @@ pods:
     containers:
       description: >-
         The containers with C(name), C(image), C(imageID), C(state) (V(waiting), V(running) or V(terminated)), C(reason), C(message), C(exitCode),
-        C(restartCount), C(ready), C(startedAt) and C(finishedAt).
+        C(restartCount), C(ready), C(startedAt), C(finishedAt), and C(labels) of their own (annotation C(hyper.pods/labels.CONTAINER)).
       type: list
       elements: dict
     status:

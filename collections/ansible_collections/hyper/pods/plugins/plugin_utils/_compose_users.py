@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who the services of a Compose file run as, what they may do, and their limits; what a manifest has no field for becomes annotations."""
+"""Who the services of a Compose file run as, what they may do, their limits and labels; what a manifest has no field for becomes annotations."""
 
 from __future__ import annotations
 
@@ -35,18 +35,37 @@ def security(node: Tree) -> dict[str, Any]:
 
 def annotated(node: Tree) -> dict[str, str]:
     """What a manifest says of a service only by annotations."""
-    words = {_manifest_annotations.USER: "user", _manifest_annotations.GROUPS: "group_add", _manifest_annotations.ULIMITS: "ulimits"}
+    words = {
+        _manifest_annotations.USER: "user",
+        _manifest_annotations.GROUPS: "group_add",
+        _manifest_annotations.ULIMITS: "ulimits",
+        _manifest_annotations.LABELS: "labels",
+    }
     user = _user(node)
     groups = [str(group) for _, group in node.items("group_add")]
     said = {
         _manifest_annotations.USER: "" if _NUMBERS.fullmatch(user) else user,
         _manifest_annotations.GROUPS: ",".join(groups),
         _manifest_annotations.ULIMITS: ",".join(_ulimits(node)),
+        _manifest_annotations.LABELS: _manifest_annotations.labels(labels) if (labels := _labels(node)) else "",
     }
     for word, value in said.items():
         if value:
             _manifest_annotations.check(word, value, node.at(words[word]))
     return {word: value for word, value in said.items() if value}
+
+
+def _labels(node: Tree) -> dict[str, str]:
+    """``{tier: front}`` or ``[tier=front]``; a name alone has an empty value."""
+    value = node.value("labels")
+    if isinstance(value, list):
+        return {name: text for name, _, text in (word.partition("=") for word in node.strings("labels") or ())}
+    labels = {}
+    for name, text in node.pairs("labels").items():
+        if isinstance(text, bool) or not isinstance(text, (str, int, float, type(None))):
+            raise InvalidManifest("must be text", where=f"{node.at('labels')}[{name}]", remedy="Put it in quotes")
+        labels[str(name)] = "" if text is None else str(text)
+    return labels
 
 
 def _user(node: Tree) -> str:

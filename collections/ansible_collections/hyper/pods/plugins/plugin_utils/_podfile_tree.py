@@ -11,10 +11,10 @@ from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidMan
 from ansible_collections.hyper.pods.plugins.plugin_utils._parts import Tree
 
 _FIELDS = """
-    additionalGroups cache command config containerPort containers content detail dns dnsOptions dnsSearch driver encoding entrypoint env envs
-    externalNetworks filename files format fstype group hard hostPort hostname id image interfaces internalNetworks labels log logPath memory name option path
-    perm portmappingWhiteLists portmappings ports protocol readOnly resource restartPolicy servicePort services soft source StopSignal sysctl tty type ulimits
-    uri user value vcpu volume volumes workdir
+    additionalGroups bridge cache command config containerPort containers content detail dns dnsOptions dnsSearch driver encoding entrypoint env envs
+    externalNetworks filename files format fstype gateway group hard hostPort hostname id ifname image interfaces internalNetworks ip labels log logPath
+    mac memory name option path perm portmappingWhiteLists portmappings ports protocol readOnly resource restartPolicy servicePort services soft source
+    StopSignal sysctl tap tty type ulimits uri user value vcpu volume volumes workdir
 """
 _NAMES = {name.lower(): name for name in _FIELDS.split()}
 

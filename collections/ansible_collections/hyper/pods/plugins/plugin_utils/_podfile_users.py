@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who the containers of a podfile run as, and their limits: what a manifest has for numbers alone, or for the whole pod, becomes annotations."""
+"""Who the containers of a podfile run as, their limits and labels: what a manifest has for numbers alone, or for the whole pod, becomes annotations."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def annotated(node: PodfileNode, nodes: list[PodfileNode]) -> dict[str, str]:
     limits = [f"{limit.required_string('name')}={_limit(limit, 'soft')}:{_limit(limit, 'hard')}" for limit in closed(node, "ulimits", "name", "soft", "hard")]
     if limits:
         said[_manifest_annotations.ULIMITS] = ",".join(limits)
+    labels = node.string_map("labels")
+    if labels:
+        said[_manifest_annotations.LABELS] = _manifest_annotations.labels(labels)
     for word, field in (
         (_manifest_annotations.USER, "user"),
         (_manifest_annotations.GROUPS, "user.additionalGroups"),

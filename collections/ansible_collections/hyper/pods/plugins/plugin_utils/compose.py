@@ -44,7 +44,6 @@ _SERVICE = _parts.refused(
     external_links=_ONE_NETWORK,
     hostname="a pod has one hostname",
     ipc="the services of a pod share one IPC namespace",
-    labels="labels belong to the pod",
     links=_ONE_NETWORK,
     logging="output goes to the pod's log",
     mac_address=_ONE_NETWORK,

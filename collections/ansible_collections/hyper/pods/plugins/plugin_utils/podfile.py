@@ -11,20 +11,14 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest_annotations
 from ansible_collections.hyper.pods.plugins.module_utils._tree import NotSupported
-from ansible_collections.hyper.pods.plugins.plugin_utils import _parts, _podfile_users
+from ansible_collections.hyper.pods.plugins.plugin_utils import _parts, _podfile_network, _podfile_users
 from ansible_collections.hyper.pods.plugins.plugin_utils._podfile_storage import Fetch, Files, Volumes
 from ansible_collections.hyper.pods.plugins.plugin_utils._podfile_tree import PodfileNode, closed
 from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import Manifest, container_names, literal
 
 _RESTART_POLICIES = {"always": "Always", "onfailure": "OnFailure", "never": "Never"}
-_POD = _parts.refused(
-    interfaces="a pod's network is the host's to give",
-    services="a pod holds no load balancer",
-)
-_CONTAINER = _parts.refused(
-    labels="labels belong to the pod",
-    logPath="output goes to the pod's log",
-)
+_POD = _parts.refused(services="a pod holds no load balancer; run one as a container, such as haproxy with its configuration as an inserted file")
+_CONTAINER = _parts.refused(logPath="the output of all containers goes to the pod's one log; read it with hyper logs POD CONTAINER")
 
 
 def convert(document: object, *, fetch: Fetch | None = None) -> list[Manifest]:
@@ -47,15 +41,17 @@ def convert(document: object, *, fetch: Fetch | None = None) -> list[Manifest]:
     containers = [_container(node, label, tty=tty, files=files, volumes=volumes) for node, label in zip(nodes, names, strict=True)]
     if not containers:
         raise root.fail("containers", "needs at least one container")
-    address = _address(root)
-    published = [port for node in root.nodes("portmappings") for port in _port_mapping(node, address)]
+    network = _podfile_network.annotated(root)
+    published = _podfile_network.published(root)
+    own = [(f"{node.at('ports')}[{index}]", port) for node, made in zip(nodes, containers, strict=True) for index, port in enumerate(made.get("ports", ()))]
+    _podfile_network.check_published(root, network, [*own, *((root.at("portmappings"), port) for port in published)])
     if published:
         containers[0]["ports"] = [*containers[0].get("ports", []), *published]
     metadata: dict[str, Any] = {"name": name}
     labels = root.string_map("labels")
     if labels:
         metadata["labels"] = labels
-    said = {
+    said = network | {
         _manifest_annotations.key(word, label): value
         for node, label in zip(nodes, names, strict=True)
         for word, value in _podfile_users.annotated(node, nodes).items()
@@ -131,35 +127,6 @@ def _container_port(node: PodfileNode) -> dict[str, Any]:
     if outer is None:
         return {"containerPort": inner, "protocol": _parts.transport(node.at("protocol"), protocol)}
     return _parts.ports(node.path, str(outer), str(inner), protocol=protocol)[0]
-
-
-def _address(root: PodfileNode) -> str:
-    """The host's address on which port mappings are published: as the white lists of networks say who may come, "" where they say nothing."""
-    lists = root.node("portmappingWhiteLists")
-    if lists is None:
-        return ""
-    outside, inside = (lists.strings(name) or () for name in ("externalNetworks", "internalNetworks"))
-    lists.done()
-    for index, network in enumerate(inside):
-        if not network.startswith("127."):
-            raise NotSupported(f"{lists.at('internalNetworks')}[{index}]", "nobody reaches a pod but by its published ports", "Remove the network")
-    for index, network in enumerate(outside):
-        if network not in ("0.0.0.0/0", "::/0") and not network.startswith("127."):
-            raise NotSupported(
-                f"{lists.at('externalNetworks')}[{index}]", "the host's firewall decides who may come", "Write 0.0.0.0/0 for all, or 127.0.0.0/8 for this host"
-            )
-    return "0.0.0.0" if any(not network.startswith("127.") for network in outside) else ""  # noqa: S104, asked for
-
-
-def _port_mapping(node: PodfileNode, address: str) -> list[dict[str, Any]]:
-    host, container = node.scalar("hostPort"), node.scalar("containerPort")
-    protocol = node.string("protocol") or "tcp"
-    if container is None:
-        raise node.fail("containerPort", "is required")
-    if host is None:
-        raise NotSupported(node.at("hostPort"), "no port of the host is chosen for a pod", "Name one")
-    node.done()
-    return _parts.ports(node.path, str(host), str(container), protocol=protocol, ip=address)
 
 
 def _resources(root: PodfileNode) -> dict[str, Any]:
