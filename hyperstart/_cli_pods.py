@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from hyperstart import api
+from hyperstart import api, patch_api
 from hyperstart._ansible import Options
 from hyperstart._arguments import Subparsers, command, options_of
 from hyperstart._output import actions_text, manifests_text, pods_table
@@ -19,7 +19,6 @@ from hyperstart.results import PodsResult
 _CHANGES: tuple[tuple[str, str, str, Callable[[argparse.Namespace, Options], PodsResult]], ...] = (
     ("stop", "stop pods; what they wrote stays", "stopping", lambda a, o: api.stop_pods(names=a.pods, grace_period=a.grace_period, **o)),
     ("start", "start pods that were stopped or have ended", "starting", lambda a, o: api.start_pods(names=a.pods, wait_timeout=a.timeout, **o)),
-    ("rm", "remove pods and all that they wrote", "removing", lambda a, o: api.remove_pods(names=a.pods, grace_period=a.grace_period, **o)),
 )
 
 
@@ -62,16 +61,36 @@ def add(subparsers: Subparsers) -> None:
                 hyper {name} web
                 hyper {name} web shop
             """,
-            description="Exits with 1 when there is no pod of a name; the others are removed." if name == "rm" else "",
             changes=True,
         )
         parser.add_argument("pods", nargs="+", metavar="POD")
-        if name == "rm":
-            parser.add_argument("--ignore", action="store_true", help="a name that no pod has is not an error")
-        if name != "start":
-            parser.add_argument("--grace-period", type=int, metavar="SECONDS", help="how long containers may take to end (default: the pod's own)")
-        if name == "start":
+        if name == "stop":
+            _grace_period(parser)
+        else:
             parser.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait for the containers to run (default: 300)")
+    parser = command(
+        subparsers,
+        "rm",
+        remove,
+        usage="[OPTIONS] POD…",
+        summary="remove pods, or containers of a pod, and all that they wrote",
+        examples="""
+            hyper rm web
+            hyper rm web shop
+            hyper rm shop -c debug
+        """,
+        description="Exits with 1 when there is no pod, or container, of a name; the others are removed. With -c the pod and its other containers go on.",
+        changes=True,
+    )
+    parser.add_argument("pods", nargs="+", metavar="POD")
+    parser.add_argument("-c", "--container", action="append", default=[], metavar="CONTAINER", help="only this container of a single pod; may be repeated")
+    parser.add_argument("--ignore", action="store_true", help="a name that no pod, or container, has is not an error")
+    parser.add_argument("--restart", action="store_true", help="with -c: restart the guest where a container cannot be removed while it runs")
+    _grace_period(parser)
+
+
+def _grace_period(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--grace-period", type=int, metavar="SECONDS", help="how long containers may take to end (default: the pod's own)")
 
 
 def list_(arguments: argparse.Namespace) -> int:
@@ -108,15 +127,38 @@ def change(doing: str, operation: Callable[[argparse.Namespace, Options], PodsRe
     def run(arguments: argparse.Namespace) -> int:
         with Reporter(sys.stderr, what=f"{doing} {', '.join(arguments.pods)}") as reporter:
             result = operation(arguments, options_of(arguments, reporter))
-        # Only a removal takes names that no pod has; what there is has been removed.
-        found = {action.pod for action in result.actions}
-        absent = [] if getattr(arguments, "ignore", True) else [name for name in dict.fromkeys(arguments.pods) if name not in found]
-        if arguments.json:
-            print(json.dumps(result.as_json()))
-        else:
-            print(actions_text([name for name in arguments.pods if name not in absent], result.actions, check=arguments.check), end="")
-        for name in absent:
-            print(f"hyper: there is no pod {name}", file=sys.stderr)
-        return 1 if absent else 0
+        return _told(arguments, result, [])
 
     return run
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    """Remove pods, or containers of one; what is not there is told when the others are removed."""
+    if arguments.container and (len(arguments.pods) > 1 or arguments.grace_period is not None):
+        arguments.parser.error("-c goes with a single pod, and without --grace-period")
+    with Reporter(sys.stderr, what=f"removing {', '.join(arguments.container or arguments.pods)}") as reporter:
+        options = options_of(arguments, reporter)
+        if arguments.container:
+            result = patch_api.remove_containers(name=arguments.pods[0], containers=arguments.container, restart=arguments.restart, **options)
+        else:
+            result = api.remove_pods(names=arguments.pods, grace_period=arguments.grace_period, **options)
+    if arguments.container:
+        befores = [diff["before"][arguments.pods[0]] for diff in result.diffs]
+        found = {container["name"] for before in befores for key in ("initContainers", "containers") for container in before.get(key, ())}
+        absent = [f"container {name} in pod {arguments.pods[0]}" for name in dict.fromkeys(arguments.container) if name not in found]
+    else:
+        removed = {action.pod for action in result.actions}
+        absent = [f"pod {name}" for name in dict.fromkeys(arguments.pods) if name not in removed]
+    return _told(arguments, result, [] if arguments.ignore else absent)
+
+
+def _told(arguments: argparse.Namespace, result: PodsResult, absent: Sequence[str]) -> int:
+    """Print what was done, then what was not there to be done to."""
+    if arguments.json:
+        print(json.dumps(result.as_json()))
+    else:
+        untouched = [] if absent else arguments.pods
+        print(actions_text(untouched, result.actions, check=arguments.check), end="")
+    for name in absent:
+        print(f"hyper: there is no {name}", file=sys.stderr)
+    return 1 if absent else 0

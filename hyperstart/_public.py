@@ -40,6 +40,7 @@ from hyperstart.image_api import (
     tag_image,
 )
 from hyperstart.life_api import create_pods, kill_pods, pause_pods, unpause_pods, wait_pods
+from hyperstart.patch_api import label_pod, list_ports, publish_ports, remove_containers, unpublish_ports
 from hyperstart.results import (
     Action,
     CompletedResult,
@@ -113,8 +114,10 @@ __all__ = [
     "inspect_images",
     "inspect_pods",
     "kill_pods",
+    "label_pod",
     "list_images",
     "list_pods",
+    "list_ports",
     "list_volumes",
     "load_images",
     "login_registry",
@@ -130,9 +133,11 @@ __all__ = [
     "prune_hosts",
     "prune_images",
     "prune_volumes",
+    "publish_ports",
     "pull_images",
     "push_images",
     "read_manifests",
+    "remove_containers",
     "remove_images",
     "remove_pods",
     "remove_volumes",
@@ -147,5 +152,6 @@ __all__ = [
     "stop_pods",
     "tag_image",
     "unpause_pods",
+    "unpublish_ports",
     "wait_pods",
 ]

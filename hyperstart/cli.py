@@ -25,6 +25,7 @@ _GROUPS = (
     "_cli_run",
     "_cli_pods",
     "_cli_history",
+    "_cli_patch",
     "_cli_inside",
     "_cli_logs",
     "_cli_copy",

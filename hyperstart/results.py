@@ -63,7 +63,7 @@ class ContainerState:
 @dataclass(frozen=True)
 class PodState:
     """A pod on a host. phase: Pending, Running, Succeeded, Failed or Stopped; accelerator: kvm or tcg while it runs; timings: seconds by stage;
-    status: as Kubernetes has it, PodStatus v1 core."""
+    status: as Kubernetes has it, PodStatus v1 core; ports: as people write them, published_ports: with hostIP, hostPort, containerPort, protocol, container."""
 
     name: str
     host: str
@@ -79,6 +79,7 @@ class PodState:
     containers: tuple[ContainerState, ...] = ()
     timings: Mapping[str, float] | None = None
     status: Mapping[str, Any] | None = None
+    published_ports: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, host: str, values: Mapping[str, Any]) -> PodState:
@@ -98,6 +99,7 @@ class PodState:
             containers=tuple(ContainerState.of(container) for container in values.get("containers") or ()),
             timings=dict(values.get("timings") or {}),
             status=dict(values.get("status") or {}),
+            published_ports=tuple(dict(port) for port in values.get("publishedPorts") or ()),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ class PodState:
             "containers": [container.as_json() for container in self.containers],
             "timings": dict(self.timings or {}),
             "status": dict(self.status or {}),
+            "publishedPorts": [dict(port) for port in self.published_ports],
         }
 
 

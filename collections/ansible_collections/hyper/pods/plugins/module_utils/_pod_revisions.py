@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The operations on a pod's revisions: tell them, and bring the pod back to one."""
+"""The operations on what a pod is defined as: tell its revisions, bring it back to one, change a part of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _history, _pod_files, _pod_images, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _history, _manifest, _manifest_objects, _pod_files, _pod_images, _pod_status, _pods, _record
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import StoredImage
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
 from ansible_collections.hyper.pods.plugins.module_utils._pod_life import image_config
+from ansible_collections.hyper.pods.plugins.module_utils._pod_patch import Patch, patched
+from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 
 class ImageGone(HyperError):
@@ -37,9 +39,32 @@ def roll_back(host: Host, name: str, number: int | None, options: _pods.Options)
 
     Raises PodNotFound, NoRevision, ImageGone and what a change raises.
     """
+    return _pods.change(host, name, lambda _: _former(host, name, number), options)
+
+
+def patch(host: Host, name: str, wanted: Patch, options: _pods.Options) -> _pods.Outcome:
+    """Change a part of a pod's definition; its images stay as they are. A pod that does not run is not started.
+
+    Raises PodNotFound, BadPort, LastContainer, InvalidManifest, ImageGone and what a change raises.
+    """
+    running = supervisor(host).pid(_pod_status.unit_name(name)) is not None
+
+    def changed(record: _record.Record) -> tuple[list[object], dict[str, _pod_images.Found]]:
+        _, objects = _manifest_objects.split(record.objects)
+        made = patched(record.definition, objects, wanted, keep_size=running)
+        return [made, *record.objects], _images(host, name, record, _manifest.parse(made, objects))
+
+    return _pods.change(host, name, changed, options)
+
+
+def _former(host: Host, name: str, number: int | None) -> tuple[list[object], dict[str, _pod_images.Found]]:
     record = _history.revision(host, name, number)
-    found = {reference: _held(host, name, record, key, reference) for key, reference, _ in record.pod.image_uses}
-    return _pods.converge(host, [record.definition, *record.objects], options, start=False, found=found)
+    return [record.definition, *record.objects], _images(host, name, record, record.pod)
+
+
+def _images(host: Host, name: str, record: _record.Record, pod: _manifest.Pod) -> dict[str, _pod_images.Found]:
+    """The images of a pod that the record has all of."""
+    return {reference: _held(host, name, record, key, reference) for key, reference, _ in pod.image_uses}
 
 
 def _held(host: Host, name: str, record: _record.Record, key: str, reference: str) -> _pod_images.Found:

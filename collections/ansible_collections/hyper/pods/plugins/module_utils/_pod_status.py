@@ -15,7 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
@@ -161,6 +161,7 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
         "memoryMiB": pod.memory_mib,
         "labels": dict(pod.labels),
         "ports": [port.published for port in pod.published_ports],
+        "publishedPorts": [_published(container, port) for container in pod.all_containers for port in container.ports if port.host_port is not None],
         "createdAt": iso(record.created_at),
         "containers": [_container(container, record.images.get(container.name, ""), known.get(container.name)) for container in pod.containers],
         "status": _kubernetes_status.pod_status(pod, status, record.images, ips=observation.addresses if observation.pid else (), created_at=record.created_at),
@@ -198,6 +199,17 @@ def phase(observation: Observation) -> str:
             return "Stopped"
         return status.phase if status is not None and status.phase in ("Succeeded", "Failed") else "Pending" if status is None else "Failed"
     return "Running" if status is not None and status.phase == "Stopping" else (status.phase if status else "Pending")
+
+
+def _published(container: Container, port: Port) -> dict[str, Any]:
+    return {
+        "hostIP": port.host_ip,
+        "hostPort": port.host_port,
+        "containerPort": port.container_port,
+        "protocol": port.protocol,
+        "container": container.name,
+        "name": port.name,
+    }
 
 
 def _container(container: Container, image: str, status: ContainerStatus | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _pod_life,
     _pod_status,
     _pod_update,
-    _preflight,
+    _pods_preflight,
     _pull_secrets,
     _record,
     _volume_plan,
@@ -45,6 +45,10 @@ class PodExists(HyperError):
     """Another definition holds the name."""
 
 
+class RestartNeeded(HyperError):
+    """A change would restart a guest, which the call did not ask for."""
+
+
 class SeveralFailed(HyperError):
     """More than one pod of the call failed."""
 
@@ -55,7 +59,8 @@ class Options:
 
     pull: missing, always, never, or None for each container's own imagePullPolicy. wait: ready, running, completed, none; wait_timeout: seconds.
     progress_deadline: seconds within which containers that begin in a running pod have to be ready, and stay so for
-    min_ready seconds; rollback: else its former definition returns.
+    min_ready seconds; rollback: else its former definition returns. restart_guest: whether a change that a guest cannot take while it runs restarts it;
+    otherwise it is an error.
     grace_period: seconds, or None for each pod's own. refuse_conflict: a name that another definition holds is an error.
     containers: only these, of what is restarted or killed; signal: such as SIGHUP, of what is killed.
     """
@@ -73,6 +78,7 @@ class Options:
     progress_deadline: float = 120.0
     min_ready: float = 0.0
     rollback: bool = False
+    restart_guest: bool = True
     progress: Progress = field(default_factory=Progress)
 
 
@@ -111,58 +117,91 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
     return by_name(host, [pod if isinstance(pod, str) else _manifest.name_of(pod) for pod in pods if not _manifest_objects.is_object(pod)], state, options)
 
 
-def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool, found: Mapping[str, Found] | None = None) -> Outcome:
-    """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed.
+def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
+    """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
+    request = _read(definitions)
+    with _locks(host, [pod.name for pod in request.pods], options):
+        outcome, life, awaited = _converge(host, request, options, start=start)
+    if life is not None:
+        _wait_completed(life, awaited, options)
+    return outcome
 
-    found: the images by their references, where they are not to be looked for.
+
+def change(host: Host, name: str, changed: Callable[[_record.Record], tuple[Sequence[object], Mapping[str, Found]]], options: Options) -> Outcome:
+    """Bring a pod to what ``changed`` makes of its record: definitions, and the images by their references. A pod that does not run is not started.
+
+    Nobody else changes the pod meanwhile. Raises PodNotFound and what converge raises.
     """
+    _record.check_name(name)
+    with _locks(host, [name], options):
+        definitions, found = changed(_record.require(host, name))
+        return _converge(host, _read(definitions), options, start=False, found=found)[0]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Definitions, and what they say."""
+
+    definitions: Sequence[object]
+    objects: _manifest_objects.Objects
+    pods: Sequence[_manifest.Pod]
+
+
+def _read(definitions: Sequence[object]) -> _Request:
     definitions, objects = _manifest_objects.split(definitions)
-    wanted = _parse_all(definitions, objects)
+    return _Request(definitions, objects, _parse_all(definitions, objects))
+
+
+def _converge(
+    host: Host, request: _Request, options: Options, *, start: bool, found: Mapping[str, Found] | None = None
+) -> tuple[Outcome, _pod_life.PodLife | None, Sequence[str]]:
+    """The same for pods that are held; also returns whose end may be waited for. found: the images by their references, where they are not to be looked for."""
+    wanted, objects = request.pods, request.objects
     names = [pod.name for pod in wanted]
     # Images that are on the host need no credentials, which are not kept either.
     secrets = [_pull_secrets.credentials(pod, objects) for pod in wanted] if found is None else []
     warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
-    with _locks(host, names, options):
-        observed = {name: _pod_status.observe(host, supervision, name) for name in names}
-        _refuse_conflicts(wanted, observed, options)
-        claims = _manifest_objects.claims(objects)
-        volumes = _volume_changes(host, wanted, claims)
-        if start:
-            _preflight_all(host, supervision, wanted, observed)
-        with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
-            images = (
-                found
-                if found is not None
-                else _pod_images.find(
-                    store, wanted, pull=options.pull, check=options.check, authfile=authfile, tls_verify=options.tls_verify, progress=options.progress
-                )
+    observed = {name: _pod_status.observe(host, supervision, name) for name in names}
+    _refuse_conflicts(wanted, observed, options)
+    claims = _manifest_objects.claims(objects)
+    volumes = _volume_changes(host, wanted, claims)
+    if asking := [pod for pod in wanted if start or observed[pod.name].running]:
+        _pods_preflight.check(host, supervision, asking, observed)
+    with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
+        images = (
+            found
+            if found is not None
+            else _pod_images.find(
+                store, wanted, pull=options.pull, check=options.check, authfile=authfile, tls_verify=options.tls_verify, progress=options.progress
             )
-        plans = {pod.name: _plan.converge(_plan.Wanted(pod, _pod_images.ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
-        of_volumes = tuple(_volume_actions(wanted, volumes))
-        actions = (*of_volumes, *(action for pod in wanted for action in (*_pod_images.pulls(pod, images), *plans[pod.name])))
-        before = {pod.name: brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
-        after = {pod.name: brief(pod, _pod_images.ids(pod, images)) for pod in wanted}
-        former = _volumes.all_of(host) if volumes else {}
-        for name, volume in _volume_plan.after({}, volumes).items():
-            before[f"volume {name}"] = _volume_plan.brief(former.get(name))
-            after[f"volume {name}"] = _volume_plan.brief(volume)
-        if options.check:
-            return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings)
-        records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, definitions)}
-        disks = {item.image.id: item.image.disk for item in images.values() if item.image is not None}
-        with _volumes.changing(host):
-            # Looked at anew: another run may have made them meanwhile.
-            _volumes.carry_out(host, _volume_changes(host, wanted, claims))
-        updates = _pod_update.Policy(options.progress_deadline if options.rollback or options.wait != "none" else None, options.min_ready, options.rollback)
-        life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period, updates)
-        _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
-        begun = {name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])}
-        # A guest that a killed run, or one that did not wait, has started may still be booting.
-        awaited = [name for name in names if name in begun or (start and observed[name].running)]
-        _wait_running(life, awaited, options)
-    _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, warnings)
+        )
+    plans = {pod.name: _plan.converge(_plan.Wanted(pod, _pod_images.ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
+    of_volumes = tuple(_volume_actions(wanted, volumes))
+    actions = (*of_volumes, *(action for pod in wanted for action in (*_pod_images.pulls(pod, images), *plans[pod.name])))
+    if not options.restart_guest:
+        _refuse_restarts(actions)
+    before = {pod.name: brief(observed[pod.name].pod, observed[pod.name].images) for pod in wanted}
+    after = {pod.name: brief(pod, _pod_images.ids(pod, images)) for pod in wanted}
+    former = _volumes.all_of(host) if volumes else {}
+    for name, volume in _volume_plan.after({}, volumes).items():
+        before[f"volume {name}"] = _volume_plan.brief(former.get(name))
+        after[f"volume {name}"] = _volume_plan.brief(volume)
+    if options.check:
+        return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings), None, ()
+    records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, request.definitions)}
+    disks = {item.image.id: item.image.disk for item in images.values() if item.image is not None}
+    with _volumes.changing(host):
+        # Looked at anew: another run may have made them meanwhile.
+        _volumes.carry_out(host, _volume_changes(host, wanted, claims))
+    updates = _pod_update.Policy(options.progress_deadline if options.rollback or options.wait != "none" else None, options.min_ready, options.rollback)
+    life = _pod_life.PodLife(host, supervision, options.progress, options.grace_period, updates)
+    _each(names, lambda name: life.carry_out(plans[name], name, records[name], disks))
+    begun = {name for name in names if any(action.action == "start" or action.effect == _plan.RESTARTS_GUEST for action in plans[name])}
+    # A guest that a killed run, or one that did not wait, has started may still be booting.
+    awaited = [name for name in names if name in begun or (start and observed[name].running)]
+    _wait_running(life, awaited, options)
+    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, warnings), life, awaited
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
@@ -181,7 +220,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         if state in ("started", "restarted"):
             pods = [pod for name in unique if (pod := observed[name].pod) is not None]
             _volume_changes(host, pods, {})
-            _preflight_all(host, supervision, pods, observed)
+            _pods_preflight.check(host, supervision, pods, observed)
         actions = tuple(action for plan in plans.values() for action in plan)
         before = {name: _stated(observed[name], observed[name].running or observed[name].due, paused=observed[name].paused) for name in unique}
         ends = state == "stopped" or (state == "killed" and not options.containers and options.signal == _plan_operate.KILL)
@@ -243,6 +282,16 @@ def _refuse_conflicts(wanted: Sequence[_manifest.Pod], observed: Mapping[str, _p
             )
 
 
+def _refuse_restarts(actions: Sequence[_plan.Action]) -> None:
+    for action in actions:
+        if action.effect == _plan.RESTARTS_GUEST:
+            raise RestartNeeded(
+                f"this cannot be changed while the guest runs: {action.reason}",
+                where=f"pod {action.pod}",
+                remedy=f"Have the guest restarted with --restart (restart: true), or stop the pod first: hyper stop {action.pod}",
+            )
+
+
 def _require_running(host: Host, names: Sequence[str], observed: Mapping[str, _plan.Observed], state: str, options: Options) -> None:
     """Refuse what only a guest that runs, and is not held, can be asked for. Raises PodNotRunning, ContainerNotFound, PodPaused."""
     heard = state == "killed" and (options.containers or options.signal != _plan_operate.KILL)
@@ -253,28 +302,6 @@ def _require_running(host: Host, names: Sequence[str], observed: Mapping[str, _p
             _pod_exec.find(host, name, container)
         if heard and observed[name].paused:
             raise PodPaused(name)
-
-
-def _preflight_all(host: Host, supervision: Supervisor, wanted: Sequence[_manifest.Pod], observed: Mapping[str, _plan.Observed]) -> None:
-    """Ask the host for what the pods that are about to start need: QEMU, hyperstart, ports, memory."""
-    _pod_life.require_prepared(host, (pod.network for pod in wanted))
-    names = {pod.name for pod in wanted}
-    others: dict[str, _manifest.Pod] = {}
-    for name in _record.names(host):
-        record = _record.read(host, name)
-        if name not in names and record is not None and supervision.pid(_pod_status.unit_name(name)) is not None:
-            others[name] = record.pod
-    _volume_plan.check_holders(wanted, {volume: name for volume, name in _volumes.holders(host, supervision).items() if name not in names})
-    holders = {port: name for name, pod in others.items() for port in pod.published_ports}
-    _refuse_shared_ports(wanted)
-    for pod in wanted:
-        former = observed[pod.name]
-        own = set(former.pod.published_ports) if former.running and former.pod is not None else set()
-        held = {(port.protocol, port.host_ip, port.host_port) for port in own}
-        _preflight.check_ports([port for port in pod.published_ports if (port.protocol, port.host_ip, port.host_port) not in held], pod.name, holders)
-    growing = [pod for pod in wanted if _needs_memory(pod, observed[pod.name])]
-    steady = [pod for pod in wanted if not _needs_memory(pod, observed[pod.name])]
-    _preflight.check_memory(growing, [*others.values(), *(pod for pod in steady if observed[pod.name].running)], _preflight.host_memory_mib())
 
 
 def _volume_changes(host: Host, wanted: Sequence[_manifest.Pod], claims: Mapping[str, _manifest_claims.Claim]) -> tuple[_volume_plan.Change, ...]:
@@ -293,23 +320,6 @@ def _volume_actions(wanted: Sequence[_manifest.Pod], changes: Sequence[_volume_p
         name = change.volume.name
         pod = next((pod for pod in wanted if any(claim.claim == name for claim in pod.claims)), wanted[0])
         yield _plan.Action(pod.name, f"{change.action} volume", _plan.LIVE, change.reason if name in change.reason else f"volume {name}: {change.reason}")
-
-
-def _needs_memory(pod: _manifest.Pod, observed: _plan.Observed) -> bool:
-    return not observed.running or observed.pod is None or observed.pod.memory_mib != pod.memory_mib
-
-
-def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
-    seen: dict[tuple[str, int | None], str] = {}
-    for pod in wanted:
-        for port in pod.published_ports:
-            holder = seen.setdefault((port.protocol, port.host_port), pod.name)
-            if holder != pod.name:
-                raise _preflight.PortTaken(
-                    f"port {port.host_port}/{port.protocol.lower()} is published by pod {holder} too",
-                    where=f"pod {pod.name}",
-                    remedy="Publish another host port",
-                )
 
 
 def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:

@@ -104,9 +104,14 @@ pods:
       description: V(kvm) or V(tcg) while it runs.
       type: str
     ports:
-      description: The published ports.
+      description: The published ports, as people write them.
       type: list
       elements: str
+    publishedPorts:
+      description: >-
+        The same with C(hostIP), C(hostPort), C(containerPort), C(protocol), and the C(container) that declares it under its C(name), which may be empty.
+      type: list
+      elements: dict
     createdAt:
       description: When the pod was defined, ISO 8601 in UTC.
       type: str

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _port_words
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 
 Manifest = dict[str, Any]
@@ -91,20 +91,10 @@ def pod_name(images: Sequence[str], suffix: str) -> str:
 
 def port(text: str, *, where: str = "publish") -> dict[str, Any]:
     """``[IP:]HOST:CONTAINER[/udp]`` → a container port. Without an IP it is published on 127.0.0.1 alone; an IPv6 address stands in brackets."""
-    remedy = "Write [IP:]HOST_PORT:CONTAINER_PORT[/tcp|/udp], for example 8080:80 or 0.0.0.0:5353:53/udp"
-    numbers, _slash, protocol = str(text).partition("/")
-    protocol = protocol.lower() or "tcp"
-    if protocol not in {"tcp", "udp"}:
-        raise BadDefinition(f"{text}: the protocol {protocol} is not known", where=where, remedy=remedy)
-    match = re.fullmatch(r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9.]+):)?(?P<host>\d+):(?P<container>\d+)", numbers)
-    if match is None:
-        raise BadDefinition(f"{text} is not a published port", where=where, remedy=remedy)
-    host, container = int(match["host"]), int(match["container"])
-    for number in (host, container):
-        if not 1 <= number <= 65535:
-            raise BadDefinition(f"{text}: {number} is not a port, ports go from 1 to 65535", where=where, remedy=remedy)
-    ip = (match["ip"] or "127.0.0.1").strip("[]")
-    return {"containerPort": container, "hostPort": host, "hostIP": ip, "protocol": protocol.upper()}
+    try:
+        return _port_words.published(text, where=where)
+    except _port_words.BadPort as error:
+        raise BadDefinition(error.message, where=where, remedy=error.remedy) from None
 
 
 def memory(value: object, *, where: str = "memory") -> str:
