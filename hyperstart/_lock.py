@@ -18,6 +18,8 @@ _PLACES = (
     ("services", "*"),
 )
 _VOLUMES = ("spec", "volumes", "*", "image")
+# Of a List.
+_LISTED = ("items", "*")
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def is_open(image: str) -> bool:
 
 
 def _scalars(document: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
-    for place in _PLACES:
-        for holder in _at(document, place):
-            yield from _values(holder, "image")
-    for holder in _at(document, _VOLUMES):
-        yield from _values(holder, "reference")
+    for each in (document, *_at(document, _LISTED)):
+        for place in _PLACES:
+            for holder in _at(each, place):
+                yield from _values(holder, "image")
+        for holder in _at(each, _VOLUMES):
+            yield from _values(holder, "reference")
 
 
 def _at(node: yaml.Node | None, place: tuple[str, ...]) -> Iterator[yaml.Node]:

@@ -52,10 +52,8 @@ def convert(text: str, *, where: str, name: str = "") -> list[dict[str, Any]]:
     """A text of any form as Kubernetes' manifests: the pods, and before each what it needs, a ConfigMap or claims. See ``parse_manifests``."""
     from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
-    documents = forms.read(text, where=where)
-    manifests = forms.convert(documents, where=where, name=name, variables=os.environ, fetch=fetch)
-    made = [manifest for manifest in manifests if manifest not in documents]
-    definitions.check_manifests([manifest for manifest in manifests if manifest not in made or manifest["kind"] == "Pod"], where=where)
+    manifests = forms.convert(forms.read(text, where=where), where=where, name=name, variables=os.environ, fetch=fetch)
+    definitions.check_manifests(manifests, where=where)
     if not manifests:
         raise BadDefinition("there is no pod in it", where=where)
     return manifests

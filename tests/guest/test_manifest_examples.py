@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -140,6 +141,7 @@ def test_downward_api(library: PodHost) -> None:
         assert said(library, "downward-api", "client") == [
             "downward-api default 10.0.2.15 us-est-coast",
             *('cluster="test-cluster1"', 'zone="us-est-coast"build="two"'),
+            f"{pod['uid']} {platform.node()} 10.0.2.2 1000/64",
             "somewhere",
             *("nameserver 192.0.2.1", "search ns1.svc.cluster.example my.dns.search.suffix", "options ndots:2 edns0"),
             "10.1.2.3\tfoo.remote\tbar.remote",

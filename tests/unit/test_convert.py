@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _manifest_object
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
 from hyperstart import _manifests, cli
+from hyperstart.errors import BadDefinition
 from tests.support.schema import VERSION
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs/examples"
@@ -43,6 +44,13 @@ def test_every_form_is_among_them() -> None:
 def kinds(path: Path, **options: Any) -> list[str]:
     manifests = forms.load_manifests(path.read_text(), where=path.name, **options)
     return [manifest["kind"] for manifest in manifests if _manifest_objects.is_object(manifest) or manifest["kind"] == "Pod"]
+
+
+def test_a_list_is_what_is_in_it() -> None:
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": [{"name": "a", "image": "a"}]}} for name in ("a", "b")]
+    assert _manifests.convert(json.dumps({"apiVersion": "v1", "kind": "List", "items": pods}), where="list") == pods
+    with pytest.raises(BadDefinition, match="list, pod 2: the kind is Deployment"):
+        _manifests.parse_manifests(json.dumps({"apiVersion": "v1", "kind": "List", "items": [*pods[:1], {"kind": "Deployment"}]}), where="list")
 
 
 def test_inserted_files_stand_before_their_pod() -> None:

@@ -41,6 +41,7 @@ PODFILE = '{"Containers": [{"Image": "nginx"}, {"image": "a/b:c"}]}'
         (MANIFESTS, ["busybox:1", "nginx", "redis:7@sha256:0", "data:1"]),
         (COMPOSE, ["nginx", "app:${TAG}", "redis"]),
         (PODFILE, ["nginx", "a/b:c"]),
+        ("kind: List\nitems:\n- spec: {containers: [{image: nginx}]}", ["nginx"]),
         ("a: 1", []),
         ("", []),
         ("spec: {containers: 3}", []),

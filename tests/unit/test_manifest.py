@@ -236,12 +236,28 @@ def test_not_a_signal(name: str) -> None:
         signal_number(name)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1", 1), ("500m", 0.5), ("1Ki", 1024), ("1.5Gi", 1.5 * 2**30), ("2e3", 2000), (".5", 0.5), (3, 3), (0.25, 0.25)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("500m", 0.5),
+        ("1Ki", 1024),
+        ("1.5Gi", 1.5 * 2**30),
+        ("2e3", 2000),
+        ("1E-1", 0.1),
+        ("2E", 2e18),
+        ("1Pi", 2**50),
+        ("+5u", 5e-6),
+        (".5", 0.5),
+        (3, 3),
+        (0.25, 0.25),
+    ],
+)
 def test_quantity(text: str | float, value: float) -> None:
-    assert _quantity.parse(text) == value
+    assert _quantity.parse(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1 Gi", "1g", "0x10", "∞", "1e999"])
+@pytest.mark.parametrize("text", ["", "-1", "1 Gi", "1g", "0x10", "∞", "1e999", "1e3Mi", "1ki"])
 def test_not_a_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         _quantity.parse(text)

@@ -91,8 +91,12 @@ def test_all_keys_with_a_prefix_before_the_rest() -> None:
         ),
         ({"secretKeyRef": {"name": "keys", "key": "no"}}, "valueFrom.secretKeyRef.key: Secret keys has no key 'no'. Its keys: both, password, token"),
         ({"configMapKeyRef": {"name": "settings", "key": "raw"}}, "valueFrom.configMapKeyRef: is not text in UTF-8"),
-        ({"fieldRef": {"fieldPath": "status.hostIP"}}, "valueFrom.fieldRef.fieldPath: not supported: status.hostIP is not known here"),
-        ({"resourceFieldRef": {"resource": "limits.cpu"}}, "valueFrom.resourceFieldRef.resource: the container has no limits.cpu"),
+        ({"fieldRef": {"fieldPath": "status.phase"}}, "valueFrom.fieldRef.fieldPath: not supported: status.phase is not known here. Take one of metadata.name"),
+        ({"resourceFieldRef": {"resource": "limits.pids"}}, "valueFrom.resourceFieldRef.resource: must be one of limits.cpu, limits.memory, requests.cpu"),
+        (
+            {"resourceFieldRef": {"resource": "limits.cpu", "containerName": "x"}},
+            "valueFrom.resourceFieldRef.containerName: there is no container 'x'. Containers of this pod: ",
+        ),
         ({}, "valueFrom: needs exactly one source"),
         ({"fileKeyRef": {}}, "valueFrom.fileKeyRef: not supported: use `configMapKeyRef`"),
     ],
@@ -165,6 +169,18 @@ def files_of(volume: dict[str, Any]) -> dict[str, tuple[bytes, int]]:
         ),
         (
             {
+                "downwardAPI": {
+                    "items": [
+                        {"path": kind, "resourceFieldRef": {"containerName": "c", "resource": f"limits.{kind}", "divisor": divisor}}
+                        for kind, divisor in (("cpu", "1m"), ("memory", "1Mi"))
+                    ]
+                }
+            },
+            # Of a guest of 256 MiB.
+            {"cpu": (b"1000", 0o644), "memory": (b"170", 0o644)},
+        ),
+        (
+            {
                 "projected": {
                     "sources": [{"secret": {"name": "keys", "items": [{"key": "both", "path": "x"}]}}, {"configMap": {"name": "no", "optional": True}}]
                 }
@@ -186,6 +202,11 @@ def test_volumes_of_files(volume: dict[str, Any], files: dict[str, tuple[bytes, 
         ({"configMap": {"name": "settings", "defaultMode": 0o1000}}, "spec.volumes[0].configMap.defaultMode: must be between 0 and 511"),
         ({"projected": {"sources": [{"configMap": {"name": "settings"}}] * 2}}, "spec.volumes[0].projected: two files collide at level"),
         ({"projected": {"sources": [{"serviceAccountToken": {"path": "x"}}]}}, "sources[0].serviceAccountToken: not supported: a host has no service accounts"),
+        ({"downwardAPI": {"items": [{"path": "a", "resourceFieldRef": {"resource": "limits.cpu"}}]}}, "items[0].resourceFieldRef.containerName: is required"),
+        (
+            {"downwardAPI": {"items": [{"path": "a", "fieldRef": {"fieldPath": "metadata.name"}, "resourceFieldRef": {}}]}},
+            "items[0].resourceFieldRef: cannot stand beside a fieldRef",
+        ),
         ({"configMap": {"name": "settings"}, "emptyDir": {}}, "spec.volumes[0].emptyDir: a volume has one source"),
     ],
 )

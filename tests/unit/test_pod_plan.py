@@ -9,7 +9,8 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, LaunchPlan
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
-from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import document, parse
+from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._pod_guest import launch_plan
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
@@ -178,3 +179,34 @@ def test_termination_messages() -> None:
 def test_seccomp_profiles(pod: str | None, own: dict[str, Any] | None, filtered: bool) -> None:
     spec = {"securityContext": {"seccompProfile": {"type": pod}}} if pod else {}
     assert planned([{"name": "app", **({"securityContext": own} if own else {})}], **spec)["app"].filtered == filtered
+
+
+def test_what_only_its_place_tells() -> None:
+    fields = ("metadata.uid", "spec.nodeName", "status.hostIP", "status.podIP", "status.podIPs")
+    env = [{"name": field.rpartition(".")[2], "valueFrom": {"fieldRef": {"fieldPath": field}}} for field in fields]
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "annotations": {"hyper.pods/network": "nat"}},
+        "spec": {
+            "volumes": [{"name": "self", "downwardAPI": {"items": [{"path": "ip", "fieldRef": {"fieldPath": "status.hostIP"}}]}}],
+            "containers": [{"name": "app", "image": "tools", "env": [*env, {"name": "ALL", "value": "$(podIPs) $(uid)"}]}],
+        },
+    }
+    pod = parse(manifest)
+    assert dict(document(pod)["containers"][0]["env"])["ALL"] == "$(podIPs) $(uid)"
+    assert "\x00" not in str(document(pod))
+    image = "sha256:" + "a" * 64
+    link = Link("nat", "52:54:00:00:00:01", ("10.83.0.7/24", "fd00::7/64"), (), network="default", name_server="10.83.0.1")
+    plan = launch_plan(pod, {"app": image}, {image: CONFIG}, [link], uid="1-2", node="kvm1")
+    expected = {"uid": "1-2", "nodeName": "kvm1", "hostIP": "10.83.0.1", "podIP": "10.83.0.7", "podIPs": "10.83.0.7,fd00::7"}
+    assert dict(plan.containers[0].env) == {**expected, "ALL": "10.83.0.7,fd00::7 1-2"}
+    assert [file.data for file in plan.volumes[0].files] == [b"10.83.0.1"]
+
+
+def test_a_pod_on_bridges_alone_does_not_know_its_host() -> None:
+    nic = '[{"kind": "bridge", "bridge": "br0", "addresses": ["10.0.0.2/24"]}]'
+    container = {"name": "app", "image": "tools", "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}]}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "annotations": {"hyper.pods/network": nic}}, "spec": {"containers": [container]}}
+    with pytest.raises(InvalidManifest, match=r"valueFrom\.fieldRef\.fieldPath: not supported: status\.hostIP is not known here"):
+        parse(manifest)

@@ -299,7 +299,7 @@ ENV_SOURCE: Mapping[str, Field] = {
     "configMapKeyRef": _honoured("of a ConfigMap that stands beside the pod"),
     "secretKeyRef": _honoured("of a Secret that stands beside the pod; its digest is shown, not its value"),
     "fieldRef": _honoured("see below"),
-    "resourceFieldRef": _honoured("of the container itself"),
+    "resourceFieldRef": _honoured("see below"),
     "fileKeyRef": _refused("use `configMapKeyRef`"),
 }
 
@@ -312,15 +312,16 @@ KEY_SELECTOR: Mapping[str, Field] = {
 FIELD_SELECTOR: Mapping[str, Field] = {
     "apiVersion": _honoured("`v1`"),
     "fieldPath": _honoured(
-        "`metadata.name`, `metadata.namespace`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.serviceAccountName`, `status.podIP`,"
-        " `status.podIPs`; others are refused"
+        "`metadata.name`, `metadata.namespace`, `metadata.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the host's name),"
+        " `spec.serviceAccountName`, `status.podIP`, `status.podIPs`, and on other networks than a bridge alone `status.hostIP` and `status.hostIPs`, where"
+        " the pod reaches its host; others are refused"
     ),
 }
 
 RESOURCE_SELECTOR: Mapping[str, Field] = {
-    "resource": _honoured("`limits` or `requests` of `cpu` or `memory`, which the container has to have"),
+    "resource": _honoured("`limits` or `requests` of `cpu` or `memory`; without a limit what the guest has for containers, without a request 0"),
     "divisor": _honoured("the unit; rounded up"),
-    "containerName": _honoured("the container's own name: its environment speaks of itself"),
+    "containerName": _honoured("a container of the pod; in its environment the container itself unless given"),
 }
 
 ENV_FROM: Mapping[str, Field] = {
@@ -399,7 +400,7 @@ DOWNWARD_FILE: Mapping[str, Field] = {
     "path": _honoured("relative to the volume"),
     "fieldRef": _honoured("as in `env`, and all of `metadata.labels` or `metadata.annotations`"),
     "mode": _honoured("permission bits"),
-    "resourceFieldRef": _refused("take it from the container's environment"),
+    "resourceFieldRef": _honoured("as in `env`, with `containerName`"),
 }
 PROJECTED: Mapping[str, Field] = {"sources": _honoured("see below"), "defaultMode": _honoured(_MODE)}
 PROJECTION: Mapping[str, Field] = {

@@ -17,6 +17,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _manifest_annotations,
     _manifest_container,
     _manifest_network,
+    _manifest_resources,
     _manifest_volumes,
     _quantity,
 )
@@ -145,15 +146,17 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
     network = _manifest_network.network(annotations, metadata.at("annotations"))
-    sources = Sources(name, labels, annotations, objects, _own_address(network))
+    asked, side_by_side = _resources_asked(spec)
+    cpus, memory_mib = guest_size(spec, side_by_side)
+    sources = Sources(
+        name, labels, annotations, objects, _own_address(network), network.publisher is not None, asked, _manifest_resources.room(cpus, memory_mib)
+    )
     volumes = tuple(_manifest_volumes.volume(node, sources) for node in spec.nodes("volumes"))
     unique(spec, "volumes", [volume.name for volume in volumes])
     security = pod_security(spec)
     volume_names = {volume.name for volume in volumes}
     init_containers = tuple(_manifest_container.container(node, volume_names, security, sources, init=True) for node in spec.nodes("initContainers"))
     containers = tuple(_manifest_container.container(node, volume_names, security, sources) for node in spec.nodes("containers"))
-    if not containers:
-        raise spec.fail("containers", "needs at least one container")
     count = len(init_containers) + len(containers)
     if count > MAX_CONTAINERS:
         raise spec.fail("containers", f"has {count} containers; a pod holds at most {MAX_CONTAINERS}")
@@ -162,7 +165,6 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     own = _manifest_annotations.owned(annotations, identified, metadata.at("annotations"))
     init_containers = tuple(replace(container, annotations=own[container.name]) for container in init_containers)
     containers = tuple(replace(container, annotations=own[container.name]) for container in containers)
-    cpus, memory_mib = guest_size(spec, _side_by_side(init_containers, containers))
     grace_period = spec.integer("terminationGracePeriodSeconds", 0, MAX_SECONDS)
     pod = Pod(
         name=name,
@@ -224,15 +226,25 @@ def name_of(definition: object) -> str:
     return metadata.required_label("name")
 
 
-def _side_by_side(init_containers: tuple[Container, ...], containers: tuple[Container, ...]) -> list[list[Resources]]:
-    """Which containers run at the same time: each init container with the sidecars before it, then all sidecars with the rest."""
+def _resources_asked(spec: Node) -> tuple[dict[str, Resources], list[list[Resources]]]:
+    """What each container asks for, by its name, and which of them run at the same time: each init container with the sidecars before it, then all
+    sidecars with the rest. They are read before all else, which may name them; what is wrong elsewhere is told later."""
+    asked: dict[str, Resources] = {}
     sidecars: list[Resources] = []
     groups = []
-    for container in init_containers:
-        groups.append([*sidecars, container.resources])
-        if container.restart_policy == "Always":
-            sidecars.append(container.resources)
-    return [*groups, [*sidecars, *(container.resources for container in containers)]]
+    last: list[Resources] = []
+    for kind in ("initContainers", "containers"):
+        for node in spec.apart(kind):
+            own = asked[node.string("name") or ""] = _manifest_resources.resources(node)
+            if kind == "containers":
+                last.append(own)
+                continue
+            groups.append([*sidecars, own])
+            if node.string("restartPolicy") == "Always":
+                sidecars.append(own)
+    if not last:
+        raise spec.fail("containers", "needs at least one container")
+    return asked, [*groups, [*sidecars, *last]]
 
 
 def _distinct_ports(pod: Pod) -> None:

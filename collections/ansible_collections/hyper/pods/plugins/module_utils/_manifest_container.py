@@ -90,7 +90,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
     if init and own_restart_policy != "Always":
         _refuse_care(node)
     named = [(port.name, port.container_port) for port in ports if port.name]
-    env = environment(node, sources, held)
+    env = environment(node, sources)
     probes = [_manifest_life.probe(node, name, named) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),

@@ -10,12 +10,13 @@ from fractions import Fraction
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources, digest
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
-# Stands for the pod's address where that is not known before the pod has its place on a network; no text of a user's holds it.
-POD_IP = "\x00podIP\x00"
+# What is not known before the pod has its place on a host and on a network stands so in values; no text of a user's holds it.
+POD_IP, POD_IPS, HOST_IP, NODE_NAME, POD_UID = PLACES = tuple(
+    f"\x00{field}\x00" for field in ("status.podIP", "status.podIPs", "status.hostIP", "spec.nodeName", "metadata.uid")
+)
 _ENV_NAME = re.compile(r"[^=\x00]+")
 _MEMBER = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
@@ -31,21 +32,28 @@ class Variable:
 
     @property
     def shown(self) -> str:
-        return digest(self.value) if self.secret else self.value.replace(POD_IP, "status.podIP")
+        return digest(self.value) if self.secret else filled(self.value, {place: place.strip("\x00") for place in PLACES})
 
 
-def environment(container: Node, sources: Sources, resources: Resources) -> tuple[Variable, ...]:
-    """envFrom, then env, of a container with these resources. A later variable takes the place of an earlier one of its name."""
+def filled(text: str, places: Mapping[str, str]) -> str:
+    """The text with what stands for the PLACES."""
+    for place, value in places.items():
+        text = text.replace(place, value)
+    return text
+
+
+def environment(container: Node, sources: Sources) -> tuple[Variable, ...]:
+    """envFrom, then env, of a container. A later variable takes the place of an earlier one of its name."""
     made: list[Variable] = []
     for item in container.nodes("envFrom"):
         made += _all_of(item, sources)
     own = container.string("name") or ""
     for item in container.nodes("env"):
-        made += _variable(item, sources, resources, own)
+        made += _variable(item, sources, own)
     return tuple(made)
 
 
-def _variable(node: Node, sources: Sources, resources: Resources, own: str) -> Iterator[Variable]:
+def _variable(node: Node, sources: Sources, own: str) -> Iterator[Variable]:
     name = node.required_string("name")
     if not _ENV_NAME.fullmatch(name):
         raise node.fail("name", f"{name!r} is not a name of an environment variable")
@@ -57,10 +65,10 @@ def _variable(node: Node, sources: Sources, resources: Resources, own: str) -> I
     elif value:
         raise node.fail("valueFrom", "cannot stand beside a value")
     else:
-        yield from _from(name, source, sources, resources, own)
+        yield from _from(name, source, sources, own)
 
 
-def _from(name: str, node: Node, sources: Sources, resources: Resources, own: str) -> Iterator[Variable]:
+def _from(name: str, node: Node, sources: Sources, own: str) -> Iterator[Variable]:
     config_map, secret, field_ref, resource_ref = (node.node(kind) for kind in ("configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef"))
     node.done(_kubernetes.ENV_SOURCE)
     if sum(source is not None for source in (config_map, secret, field_ref, resource_ref)) != 1:
@@ -73,7 +81,7 @@ def _from(name: str, node: Node, sources: Sources, resources: Resources, own: st
     if field_ref is not None:
         yield Variable(name, field_value(field_ref, sources), verbatim=True)
     if resource_ref is not None:
-        yield Variable(name, resource_value(resource_ref, resources, own), verbatim=True)
+        yield Variable(name, resource_value(resource_ref, sources, own), verbatim=True)
 
 
 def _key(kind: str, node: Node, sources: Sources) -> str | None:
@@ -110,9 +118,12 @@ def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> s
     known = {
         "metadata.name": sources.name,
         "metadata.namespace": "default",
+        "metadata.uid": POD_UID,
+        "spec.nodeName": NODE_NAME,
         "spec.serviceAccountName": "default",
         "status.podIP": sources.address or POD_IP,
-        "status.podIPs": sources.address or POD_IP,
+        "status.podIPs": sources.address or POD_IPS,
+        **({"status.hostIP": HOST_IP, "status.hostIPs": HOST_IP} if sources.sees_host else {}),
         **more,
     }
     member = _MEMBER.fullmatch(path)
@@ -125,26 +136,31 @@ def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> s
     return known[path]
 
 
-def resource_value(node: Node, resources: Resources, own: str) -> str:
-    """What a resourceFieldRef of the container ``own`` means: in units of its divisor, rounded up."""
-    if node.string("containerName") not in (None, own):
-        raise node.fail("containerName", "a container's environment speaks of the container itself", "Remove the field")
-    name = node.choice("resource", ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory"), "")
+def resource_value(node: Node, sources: Sources, own: str) -> str:
+    """What a resourceFieldRef means: in units of its divisor, rounded up. own: the container that it stands in, "" in a volume.
+
+    As Kubernetes has it, a limit that nobody set is what the guest has for containers, and a request that nobody made is 0.
+    """
+    name = node.string("containerName") or own
     if not name:
+        raise node.fail("containerName", "is required")
+    if name not in sources.resources:
+        raise node.fail("containerName", f"there is no container {name!r}", f"Containers of this pod: {', '.join(sources.resources)}")
+    resource = node.choice("resource", tuple(f"{side}.{kind}" for side in ("limits", "requests") for kind in ("cpu", "memory")), "")
+    if not resource:
         raise node.fail("resource", "is required")
     text = node.scalar("divisor")
     divisor = Fraction(1) if text is None else amount(node, "divisor", text) or Fraction(1)
     node.done(_kubernetes.RESOURCE_SELECTOR)
-    values = {
-        "limits.cpu": resources.cpu_limit,
-        "limits.memory": resources.memory_limit,
-        "requests.cpu": resources.cpu_request,
-        "requests.memory": resources.memory_request,
+    asked = sources.resources[name]
+    values: dict[str, Fraction | int | None] = {
+        "limits.cpu": asked.cpu_limit,
+        "limits.memory": asked.memory_limit,
+        "requests.cpu": asked.cpu_request or 0,
+        "requests.memory": asked.memory_request or 0,
     }
-    value = values[name]
-    if value is None:
-        raise node.fail("resource", f"the container has no {name}")
-    return str(_quantity.ceiling(Fraction(value) / divisor))
+    value = values[resource]
+    return str(_quantity.ceiling(Fraction(sources.room[resource.partition(".")[2]] if value is None else value) / divisor))
 
 
 def _text(value: bytes | str, path: str) -> str:

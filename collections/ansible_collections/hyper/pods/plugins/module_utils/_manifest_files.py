@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import field_value
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import field_value, resource_value
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
@@ -86,10 +86,14 @@ def _files(kind: str, node: Node, sources: Sources, mode: int, *, projected: boo
 
 
 def _downward(node: Node, sources: Sources, mode: int) -> File:
-    path, own_mode, reference = _path(node), _mode(node, "mode", mode), node.node("fieldRef")
+    path, own_mode, reference, resource = _path(node), _mode(node, "mode", mode), node.node("fieldRef"), node.node("resourceFieldRef")
     node.done(_kubernetes.DOWNWARD_FILE)
+    if resource is not None and reference is None:
+        return File(path, resource_value(resource, sources, "").encode(), own_mode)
     if reference is None:
         raise node.fail("fieldRef", "is required")
+    if resource is not None:
+        raise node.fail("resourceFieldRef", "cannot stand beside a fieldRef")
     wholes = {"metadata.labels": _map(sources.labels), "metadata.annotations": _map(sources.annotations)}
     return File(path, field_value(reference, sources, wholes).encode(), own_mode)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import metadata_of
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 KINDS = ("ConfigMap", "Secret", _manifest_claims.KIND)
@@ -40,13 +41,19 @@ Objects = Mapping[tuple[str, str], Object]
 
 @dataclass
 class Sources:
-    """What the values of a pod may be taken from. address: the pod's own, or what stands for it; used: the objects that were asked for."""
+    """What the values of a pod may be taken from. address: the pod's own, "" where its place on a network decides; used: the objects that were asked for.
+
+    sees_host: whether it has an address of the host's. resources: container → what it asks for; room: what the guest has for containers, of cpu and memory.
+    """
 
     name: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     objects: Objects
     address: str = ""
+    sees_host: bool = True
+    resources: Mapping[str, Resources] = field(default_factory=dict)
+    room: Mapping[str, int] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def find(self, kind: str, reference: Node, name: str, optional: bool) -> Object | None:

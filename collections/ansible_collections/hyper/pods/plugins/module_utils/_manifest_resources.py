@@ -68,6 +68,11 @@ def resources(container: Node) -> Resources:
     return Resources(limits.get("cpu"), requests.get("cpu"), memory_limit, memory_request)
 
 
+def room(cpus: int, memory_mib: int) -> dict[str, int]:
+    """What a guest of this size has for its containers: CPUs, and bytes of memory without what it needs itself."""
+    return {"cpu": cpus, "memory": int(max(memory_mib - OVERHEAD_MIB, memory_mib / 2) / (1 + _OVERHEAD_SHARE)) * _quantity.MIB}
+
+
 def guest_size(spec: Node, side_by_side: Iterable[Sequence[Resources]]) -> tuple[int, int]:
     """Whole CPUs and MiB: as the pod's own resources say, else the sum of the containers' and what the guest itself needs.
 

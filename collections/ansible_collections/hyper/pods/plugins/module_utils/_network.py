@@ -82,6 +82,11 @@ class Link:
         return tuple(address.partition("/")[0] for address in self.addresses)
 
 
+def host_address(links: Sequence[Link]) -> str:
+    """Where a pod with these links reaches its host; "" where it has an address on bridges of others only."""
+    return next((_USER_GATEWAY if link.kind == "user" else link.name_server for link in links if link.kind != "bridge"), "")
+
+
 def mac(name: str, index: int = 0) -> str:
     """A locally administered address that is the same at every start of a pod of this name."""
     digest = hashlib.sha256((f"{name}/{index}" if index else name).encode()).digest()

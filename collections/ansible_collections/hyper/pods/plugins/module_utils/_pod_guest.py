@@ -22,7 +22,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import POD_IP
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import HOST_IP, NODE_NAME, POD_IP, POD_IPS, POD_UID
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
@@ -105,11 +105,14 @@ def guest(
     )
 
 
-def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig], links: Sequence[Link] = ()) -> _launch.LaunchPlan:
-    """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given."""
+def launch_plan(
+    pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig], links: Sequence[Link] = (), *, uid: str = "", node: str = ""
+) -> _launch.LaunchPlan:
+    """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given. uid: the pod's; node: its host's name."""
     links = links or _user_links(pod)
     address = links[0].bare[0]
-    volumes = [_volume(volume, images, pod.security.fs_group, address, regroup=pod.security.regroup) for volume in pod.volumes]
+    places = {POD_IP: address, POD_IPS: ",".join(links[0].bare), HOST_IP: _network.host_address(links), NODE_NAME: node, POD_UID: uid}
+    volumes = [_volume(volume, images, pod.security.fs_group, places, regroup=pod.security.regroup) for volume in pod.volumes]
     fixed = {volume.name for volume in pod.volumes if isinstance(volume, (FileVolume, ImageVolume)) or (isinstance(volume, ClaimVolume) and volume.read_only)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
@@ -130,8 +133,8 @@ def launch_plan(pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[
             _launch.Container(
                 name=container.name,
                 rootfs=serial(images[container.name]),
-                argv=tuple(word.replace(POD_IP, address) for word in _argv(container, config, path)),
-                env=tuple((name, value.replace(POD_IP, address)) for name, value in _environment(container, config).items()),
+                argv=tuple(_manifest_env.filled(word, places) for word in _argv(container, config, path)),
+                env=tuple((name, _manifest_env.filled(value, places)) for name, value in _environment(container, config).items()),
                 workdir=container.working_dir or config.working_dir or "/",
                 user=_user(container, config, path),
                 additional_groups=groups,
@@ -186,7 +189,7 @@ def _user_links(pod: _manifest.Pod) -> tuple[Link, ...]:
     return _network.links(pod.name, (Nic(),), {}, {})
 
 
-def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, address: str, *, regroup: bool) -> _launch.Volume:
+def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, places: Mapping[str, str], *, regroup: bool) -> _launch.Volume:
     if isinstance(volume, ImageVolume):
         return _launch.Volume(volume.name, "image", serial=serial(images[volume.key]))
     if isinstance(volume, ClaimVolume):
@@ -198,10 +201,14 @@ def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, add
     if isinstance(volume, EmptyDir):
         return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
     # The group that owns a volume may read its files.
-    files = tuple(
-        _launch.File(file.path, file.data.replace(POD_IP.encode(), address.encode()), file.mode | (0 if group is None else 0o040)) for file in volume.files
-    )
+    files = tuple(_launch.File(file.path, _filled(file.data, places), file.mode | (0 if group is None else 0o040)) for file in volume.files)
     return _launch.Volume(volume.name, "tmpfs", None, group, files)
+
+
+def _filled(data: bytes, places: Mapping[str, str]) -> bytes:
+    for place, value in places.items():
+        data = data.replace(place.encode(), value.encode())
+    return data
 
 
 def _resources(container: Container, config: ImageConfig, memory_mib: int, path: str) -> Resources:

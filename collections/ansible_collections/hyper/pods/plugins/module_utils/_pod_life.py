@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -262,7 +263,7 @@ def _plan_of(record: _record.Record, links: Sequence[Link]) -> bytes:
 
 def _launch_plan_of(record: _record.Record, links: Sequence[Link]) -> _launch.LaunchPlan:
     configs = {image: image_config(config) for image, config in record.configs.items()}
-    return _pod_guest.launch_plan(record.pod, record.images, configs, links)
+    return _pod_guest.launch_plan(record.pod, record.images, configs, links, uid=record.uid, node=platform.node())
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:

@@ -153,6 +153,7 @@ def info(observation: Observation, timings: Mapping[str, float] | None = None) -
     known = {container.name: container for container in status.containers} if status else {}
     return {
         "name": observation.name,
+        "uid": record.uid,
         "phase": phase(observation),
         "message": status.message if status else "",
         "ip": observation.address if observation.pid else "",

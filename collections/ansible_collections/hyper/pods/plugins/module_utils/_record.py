@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +44,11 @@ class Record:
     @property
     def pod(self) -> _manifest.Pod:
         return _manifest.parse(self.definition, _manifest_objects.split(self.objects)[1])
+
+    @property
+    def uid(self) -> str:
+        """What tells it from every other pod, of its name before it too. Made of what is kept, so that it stays."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_manifest.name_of(self.definition)}/{self.created_at!r}"))
 
 
 def check_name(name: str) -> None:

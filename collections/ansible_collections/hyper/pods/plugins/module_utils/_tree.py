@@ -171,6 +171,12 @@ class Node:
         for index, value in enumerate(self._take(name, list) or []):
             yield Node(value, f"{self.at(name)}[{index}]", self.noted)
 
+    def apart(self, name: str) -> Iterator[Node]:
+        """The same to be read twice: this time nothing is noted."""
+        for node in self.nodes(name):
+            node.noted = []
+            yield node
+
     def done(self, fields: Mapping[str, Field] = {}) -> None:
         """Note or refuse every field that is set and was not taken. fields: what becomes of those that exist in Kubernetes."""
         for name, value in self._value.items():

@@ -91,6 +91,9 @@ pods:
     name:
       description: The pod's name.
       type: str
+    uid:
+      description: What tells the pod from every other one, of its name before it too.
+      type: str
     phase:
       description: V(Pending), V(Running), V(Succeeded), V(Failed) as Kubernetes has them, or V(Stopped) when the guest was ended on request.
       type: str

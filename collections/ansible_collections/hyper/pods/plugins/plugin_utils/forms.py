@@ -55,7 +55,7 @@ def convert(documents: Sequence[Any], *, where: str, name: str = "", variables: 
     BadDefinition, InvalidManifest or NotSupported with the path of the field in the form that the user wrote.
     """
     manifests: list[Manifest] = []
-    for number, document in enumerate(documents, 1):
+    for number, document in enumerate(_unpacked(documents), 1):
         form = form_of(document)
         try:
             if form == "compose":
@@ -69,6 +69,15 @@ def convert(documents: Sequence[Any], *, where: str, name: str = "", variables: 
             error.where = f"{place}, {error.where}" if error.where else place
             raise
     return manifests
+
+
+def _unpacked(documents: Sequence[Any]) -> list[Any]:
+    """The same documents; a List of Kubernetes', such as ``kubectl get -o yaml`` prints, is what is in it."""
+    result: list[Any] = []
+    for document in documents:
+        packed = isinstance(document, Mapping) and document.get("kind") == "List" and isinstance(document.get("items"), list)
+        result += document["items"] if packed else [document]
+    return result
 
 
 def load_manifests(text: str, *, where: str, name: str = "", variables: Mapping[str, str] | None = None, fetch: Fetch | None = None) -> list[Manifest]:
