@@ -58,7 +58,7 @@ static bool has_dot_dot(const char *path) {
 
 static int check_file(void *target, struct error *error) {
     struct file_plan *file = target;
-    if (!file->path[0] || file->path[0] == '/' || has_dot_dot(file->path))
+    if (!file->path[0] || file->path[0] == '/' || !strncmp(file->path, "..", 2) || has_dot_dot(file->path))
         return fail(error, "file: \"%.80s\" is not a relative path", file->path);
     return file->mode > 0777 ? fail(error, "file %.80s: the mode is out of range", file->path) : 0;
 }

@@ -93,16 +93,18 @@ static int prepare(const struct update *update, const struct launch_plan *plan, 
         if ((!pod_container(container->name) || holds(&update->replaced, container->name)) && image_prepare(container, plan, error))
             return -1;
     }
-    for (size_t index = 0; index < plan->volumes.count; index++)
-        if (!plan_volume(&pod.plan, plan->volumes.items[index].name) && volume_prepare(&plan->volumes.items[index], error) < 0)
+    for (size_t index = 0; index < plan->volumes.count; index++) {
+        const struct volume_plan *volume = &plan->volumes.items[index], *former = plan_volume(&pod.plan, volume->name);
+        if ((former ? volume_prepare_change(former, volume, error) : volume_prepare(volume, error)) < 0)
             return -1;
+    }
     return 0;
 }
 
 static void tell_changes(const struct launch_plan *plan, struct error *error) {
     for (size_t index = 0; index < plan->volumes.count; index++) {
         const struct volume_plan *former = plan_volume(&pod.plan, plan->volumes.items[index].name);
-        if (former && volume_change(former, &plan->volumes.items[index], error) < 0)
+        if (former && volume_change(&pod.plan, former, &plan->volumes.items[index], error) < 0)
             fprintf(stderr, "hyperstart: %s\n", error->text);
     }
     for (size_t index = 0; index < pod.plan.volumes.count; index++)

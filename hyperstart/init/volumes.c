@@ -74,7 +74,9 @@ int volume_prepare(const struct volume_plan *volume, struct error *error) {
         return -1;
     char root[PATH_MAX];
     snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
-    return volume_files_write(volume, root, error);
+    if (!volume->files.count)
+        return 0;
+    return volume_files_prepare(volume, root, error) < 0 ? -1 : volume_files_switch(volume, root, false, error);
 }
 
 int volumes_prepare(const struct launch_plan *plan, struct error *error) {
@@ -84,10 +86,31 @@ int volumes_prepare(const struct launch_plan *plan, struct error *error) {
     return 0;
 }
 
-int volume_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error) {
-    char root[PATH_MAX];
-    snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
-    return volume_files_change(former, volume, root, error);
+int volume_prepare_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error) {
+    return volume_files_are_same(former, volume) ? 0 : volume_files_prepare(volume, state_path("tmpfs/%s/volume", volume->name), error);
+}
+
+/* A file that is mounted by itself outlives its name, the content of a directory does not. */
+static bool has_mounted_directory(const struct launch_plan *plan, const char *volume, int root) {
+    for (size_t index = 0; index < plan->containers.count; index++) {
+        const struct container_plan *container = &plan->containers.items[index];
+        for (size_t number = 0; number < container->mounts.count; number++) {
+            const struct mount_plan *mount = &container->mounts.items[number];
+            CLOSING part = mount->subpath[0] && !strcmp(mount->volume_name, volume) ? path_open(root, mount->subpath, MAKE_NOTHING) : -1;
+            struct stat status;
+            if (part >= 0 && fstat(part, &status) == 0 && S_ISDIR(status.st_mode))
+                return true;
+        }
+    }
+    return false;
+}
+
+int volume_change(const struct launch_plan *plan, const struct volume_plan *former, const struct volume_plan *volume, struct error *error) {
+    const char *path = state_path("tmpfs/%s/volume", volume->name);
+    if (volume_files_are_same(former, volume))
+        return 0;
+    CLOSING root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return volume_files_switch(volume, path, has_mounted_directory(plan, volume->name, root), error);
 }
 
 void volume_forget(const struct volume_plan *volume) {

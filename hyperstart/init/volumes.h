@@ -9,8 +9,10 @@
 int volumes_prepare(const struct launch_plan *plan, struct error *error);
 /* A single one, which comes while the pod runs. */
 int volume_prepare(const struct volume_plan *volume, struct error *error);
-/* Its files become those of the newer plan, each of them at once. */
-int volume_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
+/* Its files become those of the newer plan, all at once: what can fail fails in the first half, of which nobody sees anything. */
+int volume_prepare_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
+/* `plan`: the former one. */
+int volume_change(const struct launch_plan *plan, const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
 void volume_forget(const struct volume_plan *volume);
 /* In a container that is being made: `root` is its root directory. */
 int volume_mount(const struct mount_plan *mount, int root, struct error *error);

@@ -147,10 +147,10 @@ def fields(pods: PodHost) -> Iterator[PodHost]:
 @pytest.mark.parametrize(
     ("container", "script", "said"),
     [
-        ("plain", "stat -c '%a %g' /mnt/mode/mode; od -An -tx1 /mnt/mode/raw", "444 70\n 00 ff"),
+        ("plain", "stat -Lc '%a %g' /mnt/mode/mode; od -An -tx1 /mnt/mode/raw", "444 70\n 00 ff"),
         ("plain", "ls /mnt/no-map /mnt/no-secret", "/mnt/no-map:\n\n/mnt/no-secret:"),
-        ("plain", "cd /mnt/self; stat -c '%a %n' app note; cat app note", "440 app\n444 note\nfieldsanything"),
-        ("plain", "stat -c %a /mnt/mixed/mode; cat /mnt/seed/data/seed", "440\nfrom the image"),
+        ("plain", "cd /mnt/self; stat -Lc '%a %n' app note; cat app note", "440 app\n444 note\nfieldsanything"),
+        ("plain", "stat -Lc %a /mnt/mixed/mode; cat /mnt/seed/data/seed", "440\nfrom the image"),
         ("plain", 'echo "${ABSENT-unset} $ACCOUNT"', "unset default"),
         ("plain", "id -u; touch /mnt/part/file; grep Seccomp: /proc/self/status", "1000\nSeccomp:\t0"),
         ("plain", "nproc; ls /sys/firmware 2>/dev/null | wc -l", "2\n0"),

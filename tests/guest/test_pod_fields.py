@@ -116,7 +116,7 @@ def test_volumes_of_files(pods: PodHost) -> None:
     try:
         pods.pod(settings, secret, pod)
         assert pods.shell("filed", "one", "cat /mnt/map/sub/redis.conf /etc/redis.conf /mnt/self/name") == "port 7\nport 7\nfiled"
-        assert pods.shell("filed", "one", "cd /mnt/mixed; ls; stat -c '%a %g' /mnt/map/sub/redis.conf /mnt/keys/token token").split() == [
+        assert pods.shell("filed", "one", "cd /mnt/mixed; ls; stat -Lc '%a %g' /mnt/map/sub/redis.conf /mnt/keys/token token").split() == [
             *("other", "redis.conf", "token", "444", "70", "440", "70", "644", "70")
         ]
         assert pods.shell("filed", "user", "od -An -tx1 /mnt/keys/token").split() == ["68", "75", "73", "68", "00", "ff"]

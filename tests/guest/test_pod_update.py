@@ -129,6 +129,21 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
             with pytest.raises(OSError, match="refused"):
                 urllib.request.urlopen(f"http://127.0.0.1:{second}/", timeout=30)
 
+            # Volumes that come, and go again, are felt only by those who mount them.
+            spec["volumes"] += [
+                {"name": "more", "emptyDir": {"medium": "Memory"}},
+                {"name": "all", "projected": {"sources": [{"configMap": {"name": "settings"}}]}},
+            ]
+            containers[3]["volumeMounts"] = [{"name": "more", "mountPath": "/more"}, {"name": "all", "mountPath": "/all"}]
+            assert sorted(effects(mounted := change("two"))) == ["live", "restarts container new"]
+            assert {name for name, pid in pids(mounted).items() if pid != after[name]} == {"new"}
+            assert pods.shell(name, "new", "touch /more/x; cat /all/value; readlink /all/value") == "two..data/value"
+            assert effects(change("three")) == ["live"]
+            assert pods.shell(name, "new", "cat /all/value") == pods.shell(name, "app", "cat /settings/value") == "three"
+            del spec["volumes"][1:], containers[3]["volumeMounts"]
+            assert sorted(effects(mounted := change("two"))) == ["live", "restarts container new"]
+            assert {name for name, pid in pids(mounted).items() if pid != after[name]} == {"new"}
+
             # One that fails is taken back.
             kept = definition()
             containers[1] = {**app, "image": "tools", "command": sh("echo no such luck; exit 3")}
@@ -157,8 +172,8 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
 
         # And so does each former definition, with its images and values; the guest goes on.
         revisions = pods.module("pod_history", name=name)["revisions"]
-        assert [(item["revision"], item["current"]) for item in revisions] == [(1, False), (2, False), (3, False), (4, True)]
-        assert [item["definition"]["containers"][1]["image"] for item in revisions] == ["tools", "user", "user", "user"]
+        assert [(item["revision"], item["current"]) for item in revisions] == [*((number, False) for number in range(1, 7)), (7, True)]
+        assert [item["definition"]["containers"][1]["image"] for item in revisions] == ["tools", *["user"] * 6]
         guest = pods.pid(name)
         planned = pods.module("pod_rollback", name=name, revision=2, check=True)
         back = pods.module("pod_rollback", name=name, revision=2)
@@ -166,8 +181,8 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
         assert back["after"][name] == revisions[1]["definition"]
         assert pods.shell(name, "app", "id -un; cat /settings/value") == "app\none"
         back = pods.module("pod_rollback", name=name)
-        assert back["after"][name] == revisions[3]["definition"]
-        assert [item["revision"] for item in pods.module("pod_history", name=name)["revisions"]] == [1, 2, 3, 4, 5, 6]
+        assert back["after"][name] == revisions[6]["definition"]
+        assert [item["revision"] for item in pods.module("pod_history", name=name)["revisions"]] == list(range(1, 10))
         assert pods.pid(name) == guest
         assert pods.module("pod_rollback", name=name, revision=77, fails=True)["error"] == "NoRevision"
     finally:

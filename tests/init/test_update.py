@@ -90,17 +90,59 @@ def test_restart_policy_and_grace_period_change_live(sanitized: Init) -> None:
 
 
 def test_files_of_a_volume_are_exchanged_under_a_running_container(sanitized: Init) -> None:
-    reader = sanitized.sleeper("app", mounts=(Mount("config", "/data", readonly=True),))
+    mounts = (Mount("config", "/data", readonly=True), Mount("config", "/one", "a", readonly=True), Mount("config", "/part", "deep", readonly=True))
+    reader = sanitized.sleeper("app", mounts=mounts)
 
     def volume(*files: File) -> dict[str, tuple[Volume, ...]]:
         return {"volumes": (Volume("config", "tmpfs", files=files),)}
 
-    with sanitized.pod(reader, **volume(File("a", b"one"), File("b", b"same"), File("gone", b""))) as pod:
+    with sanitized.pod(reader, **volume(File("a", b"one"), File("b", b"same"), File("deep/x", b"old"), File("gone", b""))) as pod:
         before = pids(ready(pod, "app"))
-        same = pod.shell("app", "stat -c %i /data/b")
+        assert pod.shell("app", "cd /data; cat a b deep/x; ls; readlink a; readlink deep") == "onesameolda\nb\ndeep\ngone\n..data/a\n..data/deep\n"
+        same = pod.shell("app", "readlink /data/..data")
+        pod.update(reader, **volume(File("deep/x", b"old"), File("b", b"same"), File("gone", b""), File("a", b"one")))
+        assert pod.shell("app", "readlink /data/..data") == same
         pod.update(reader, **volume(File("a", b"two", 0o600), File("b", b"same"), File("deep/c", b"three")))
-        assert pod.shell("app", "cd /data; cat a b deep/c; stat -c %a a; ls; stat -c %i b") == f"twosamethree600\na\nb\ndeep\n{same}"
+        assert pod.shell("app", "cd /data; cat a b deep/c; stat -Lc %a a; ls") == "twosamethree600\na\nb\ndeep\n"
+        # Parts of a volume that are mounted are what they were, as in Kubernetes.
+        assert pod.shell("app", "cat /one; cat /part/x") == "oneold"
+        pod.update(reader, **volume())
+        assert pod.shell("app", "ls /data") == ""
+        pod.update(reader, **volume(File("again")))
+        assert pod.shell("app", "ls /data") == "again\n"
         assert pids(ready(pod, "app")) == before
+
+
+def test_files_of_a_volume_change_all_at_once(sanitized: Init) -> None:
+    """Whoever goes by what the link leads to sees all of one state, or that it is gone."""
+    look = 'd=$(readlink /data/..data); one=$(cat /data/$d/a) && two=$(cat /data/$d/deep/b) && { [ "$one" = "$two" ] && echo whole$one || echo TORN; }'
+    reader = sanitized.sh("app", f"while :; do {look}; done 2> /dev/null", mounts=(Mount("config", "/data", readonly=True),))
+
+    def volume(number: int) -> dict[str, tuple[Volume, ...]]:
+        text = str(number).encode() * 5000
+        return {"volumes": (Volume("config", "tmpfs", files=(File("a", text), File("deep/b", text))),)}
+
+    with sanitized.pod(reader, **volume(1)) as pod:
+        for number in range(2, 10):
+            pod.until_said("app", f"whole{number - 1}".encode())
+            pod.update(reader, **volume(number))
+        pod.until_said("app", b"whole9")
+        assert b"TORN" not in pod.output("app")
+
+
+def test_files_that_find_no_room_refuse_the_change(sanitized: Init) -> None:
+    reader = sanitized.sleeper("app", mounts=(Mount("config", "/data", readonly=True),))
+
+    def volume(size: int) -> dict[str, tuple[Volume, ...]]:
+        return {"volumes": (Volume("config", "tmpfs", 65536, files=(File("a", b"x" * size), File("b", b"y"))),)}
+
+    with sanitized.pod(reader, **volume(10)) as pod:
+        ready(pod, "app")
+        with pytest.raises(RequestRefused, match=r"volume config: a: No space left on device"):
+            pod.update(reader, **volume(100000))
+        assert pod.shell("app", "cat /data/a; ls -d /data/..* | wc -l") == "xxxxxxxxxx3\n"
+        pod.update(reader, **volume(5))
+        assert pod.shell("app", "cat /data/a") == "xxxxx"
 
 
 def test_a_volume_that_comes_back_begins_empty(sanitized: Init) -> None:

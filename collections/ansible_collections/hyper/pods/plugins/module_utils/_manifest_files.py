@@ -105,8 +105,8 @@ def _map(values: Mapping[str, str]) -> str:
 
 def _path(node: Node) -> str:
     path = node.required_string("path")
-    if path.startswith("/") or "\x00" in path or any(part in ("", ".", "..") for part in path.split("/")):
-        raise node.fail("path", f"{path!r} must be a relative path without '.' and '..'")
+    if path.startswith(("/", "..")) or "\x00" in path or any(part in ("", ".", "..") for part in path.split("/")):
+        raise node.fail("path", f"{path!r} must be a relative path without '.' and '..', and not begin with '..'")
     return path
 
 

@@ -113,8 +113,8 @@ def parse(document: object) -> Object:
         except (binascii.Error, ValueError):
             raise InvalidManifest("is not base64", where=f"{encoded}[{key}]") from None
     for key in data:
-        if not _KEY.fullmatch(key) or key in (".", ".."):
-            raise InvalidManifest(f"{key!r} is not a key: letters, digits, '-', '_' and '.'", where=root.at(plain))
+        if not _KEY.fullmatch(key) or key == "." or key.startswith(".."):
+            raise InvalidManifest(f"{key!r} is not a key: letters, digits, '-', '_' and '.', not '..' in front", where=root.at(plain))
     root.done()
     return Object(kind, name, data, document, type=type_)
 
