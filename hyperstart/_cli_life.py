@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``hyper restart``, ``kill``, ``pause``, ``unpause``, ``wait``."""
+"""``hyper restart``, ``kill``, ``pause``, ``unpause``, ``rename``, ``wait``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from hyperstart import api, life_api
 from hyperstart._arguments import Subparsers, command, options_of
 from hyperstart._cli_pods import change
+from hyperstart._output import actions_text
 from hyperstart._reporter import Reporter
 
 
@@ -72,6 +73,21 @@ def add(subparsers: Subparsers) -> None:
     _pods(parser)
     parser = command(
         subparsers,
+        "rename",
+        rename,
+        usage="[OPTIONS] POD NEW",
+        summary="give a pod another name",
+        description="The pod must be stopped. What it wrote, its revisions and its volumes stay.",
+        examples="""
+            hyper rename web shop
+            hyper rename web shop --check
+        """,
+        changes=True,
+    )
+    parser.add_argument("pod", metavar="POD")
+    parser.add_argument("new", metavar="NEW")
+    parser = command(
+        subparsers,
         "wait",
         wait,
         usage="[OPTIONS] POD…",
@@ -85,6 +101,17 @@ def add(subparsers: Subparsers) -> None:
     _pods(parser)
     parser.add_argument("--for", dest="condition", choices=["running", "ready", "completed"], help="what to wait for (default: completed)")
     parser.add_argument("--timeout", type=int, metavar="SECONDS", help="how long to wait (default: as long as it takes)")
+
+
+def rename(arguments: argparse.Namespace) -> int:
+    """Rename a pod."""
+    with Reporter(sys.stderr, what=f"renaming {arguments.pod}") as reporter:
+        result = life_api.rename_pod(name=arguments.pod, new_name=arguments.new, **options_of(arguments, reporter))
+    if arguments.json:
+        print(json.dumps(result.as_json()))
+    else:
+        print(actions_text([arguments.pod], result.actions, check=arguments.check), end="")
+    return 0
 
 
 def wait(arguments: argparse.Namespace) -> int:

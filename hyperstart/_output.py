@@ -22,6 +22,7 @@ _DONE = {
     "pause": "paused",
     "resume": "unpaused",
     "kill": "killed",
+    "rename": "renamed",
 }
 _WOULD = {"resume": "unpause"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -91,7 +92,7 @@ def actions_text(names: Sequence[str], actions: Sequence[Action], *, check: bool
     for action in actions:
         word = f"would {_WOULD.get(action.action, action.action)}" if check else _DONE.get(action.action, action.action)
         # What was asked for needs no reason.
-        reason = action.reason if check or action.action == "update" else ""
+        reason = action.reason if check or action.action in ("update", "rename") else ""
         # A change says itself what it is about.
         where = f"{action.pod}/{action.container}" if action.container and action.action != "update" else action.pod
         lines.append(f"{where}: {word}{f' by {action.signal}' if action.signal else ''}" + (f" ({reason})" if reason else ""))

@@ -39,7 +39,7 @@ from hyperstart.image_api import (
     save_images,
     tag_image,
 )
-from hyperstart.life_api import create_pods, kill_pods, pause_pods, unpause_pods, wait_pods
+from hyperstart.life_api import create_pods, kill_pods, pause_pods, rename_pod, unpause_pods, wait_pods
 from hyperstart.patch_api import label_pod, list_ports, publish_ports, remove_containers, unpublish_ports
 from hyperstart.results import (
     Action,
@@ -141,6 +141,7 @@ __all__ = [
     "remove_images",
     "remove_pods",
     "remove_volumes",
+    "rename_pod",
     "restart_pods",
     "rollback_pod",
     "run_pod",

@@ -54,3 +54,8 @@ def wait_pods(*, names: Sequence[str], condition: Condition | None = None, timeo
         return WaitResult(result.changed, result.warnings, result.events, result.pods, result.actions, result.diffs, code)
 
     return perform("wait_pod.yml", {"pod_names": list(names), "pod_condition": condition, "pod_wait_timeout": timeout}, options, make)
+
+
+def rename_pod(*, name: str, new_name: str, **options: Unpack[Options]) -> PodsResult:
+    """Give a pod that does not run another name; all that is its own stays."""
+    return perform("rename_pod.yml", {"pod_name": name, "pod_new_name": new_name}, options, pods_result)

@@ -26,7 +26,12 @@ _PATIENCE = 120.0
 
 
 def killed_run(host: PodHost, number: int, *pods: Mapping[str, Any] | str, **options: Any) -> str | None:
-    """Run the module pod, killed before its ``number``th change of the host (from 1); the name of that moment, or None when the run had ended before."""
+    """Run the module pod so; see killed_module."""
+    return killed_module(host, number, "pod", pods=list(pods), **options)
+
+
+def killed_module(host: PodHost, number: int, module: str, **options: Any) -> str | None:
+    """Run a module, killed before its ``number``th change of the host (from 1); the name of that moment, or None when the run had ended before."""
     with tempfile.NamedTemporaryFile() as note:
         environment = {
             "PYTHONPATH": f"{_KILLER}:{COLLECTIONS}",
@@ -34,7 +39,7 @@ def killed_run(host: PodHost, number: int, *pods: Mapping[str, Any] | str, **opt
             "KILL_AT": str(number),
             "KILL_NOTE": note.name,
         }
-        with module_process("pod", {**host.arguments, "pods": list(pods), **options}, env=environment) as process:
+        with module_process(module, {**host.arguments, **options}, env=environment) as process:
             output, errors = process.communicate(timeout=_PATIENCE)
         if process.returncode == -signal.SIGKILL:
             return Path(note.name).read_text()

@@ -24,12 +24,9 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_files import Sto
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._images import change, result_of, shown, teller
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Limits
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodRuns
 from ansible_collections.hyper.pods.plugins.module_utils._pod_guest import serial
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
-
-
-class PodRuns(HyperError):
-    """What a running guest has written is partly in its memory."""
 
 
 class ContainerUnclear(HyperError):

@@ -43,3 +43,11 @@ class PodPaused(HyperError):
 
     def __init__(self, name: str) -> None:
         super().__init__("is paused", where=f"pod {name}", remedy=f"Let it go on: hyper unpause {name}")
+
+
+class PodRuns(HyperError):
+    """A pod runs, and has to be off for what was asked."""
+
+
+class PodExists(HyperError):
+    """Another pod holds the name."""

@@ -103,6 +103,12 @@ def remove(host: Host, name: str) -> None:
     shutil.rmtree(host.pod_run_dir(name), ignore_errors=True)
 
 
+def rename(host: Host, name: str, new: str) -> None:
+    """Give a pod that does not run another name; from this one call on it has it. What was left of its last run goes with the former one."""
+    shutil.rmtree(host.pod_run_dir(name), ignore_errors=True)
+    host.pod_dir(name).rename(host.pod_dir(new))
+
+
 def residue(host: Host, name: str) -> bool:
     """Whether anything of a pod's files is left."""
     return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name)))

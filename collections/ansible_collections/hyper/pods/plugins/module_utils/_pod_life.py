@@ -171,9 +171,28 @@ class PodLife:
             networks=ends.networks,
         )
 
+    def rename(self, name: str, new: str) -> None:
+        """Give a pod that does not run another name. Killed in between it has either, and settle() does what is left."""
+        with self._progress.stage(name, "rename"):
+            self.settle(name)
+            self._supervisor.undefine(_pod_status.unit_name(name))
+            _pod_files.rename(self._host, name, new)
+            self.settle(new)
+
+    def settle(self, name: str) -> None:
+        """What a pod that was renamed has on the host under its name: its place on networks, and last of all its record."""
+        if _record.settled(self._host, name):
+            return
+        record = _record.require(self._host, name)
+        _pod_files.prepare(self._host, name)
+        with _network_host.assigned(self._host, record.pod) as assignment:
+            _network_host.keep(self._host, record.pod, assignment)
+            _record.write(self._host, name, record)
+
     def start(self, name: str) -> None:
         """Start the guest of a pod that is defined and not running."""
         host = self._host
+        self.settle(name)
         with self._progress.stage(name, "spawn", "starting the guest"):
             record = replace(_record.require(host, name), stopped=False)
             _pod_files.prepare(host, name)

@@ -34,15 +34,11 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
-from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodPaused
+from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodExists, PodPaused
 from ansible_collections.hyper.pods.plugins.module_utils._pod_images import Found
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, supervisor
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
-
-
-class PodExists(HyperError):
-    """Another definition holds the name."""
 
 
 class RestartNeeded(HyperError):
@@ -120,7 +116,7 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
 def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
     """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
     request = _read(definitions)
-    with _locks(host, [pod.name for pod in request.pods], options):
+    with locks(host, [pod.name for pod in request.pods], check=options.check):
         outcome, life, awaited = _converge(host, request, options, start=start)
     if life is not None:
         _wait_completed(life, awaited, options)
@@ -133,7 +129,7 @@ def change(host: Host, name: str, changed: Callable[[_record.Record], tuple[Sequ
     Nobody else changes the pod meanwhile. Raises PodNotFound and what converge raises.
     """
     _record.check_name(name)
-    with _locks(host, [name], options):
+    with locks(host, [name], check=options.check):
         definitions, found = changed(_record.require(host, name))
         return _converge(host, _read(definitions), options, start=False, found=found)[0]
 
@@ -210,7 +206,7 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     unique = list(dict.fromkeys(names))
     for name in unique:
         _record.check_name(name)
-    with _locks(host, unique, options):
+    with locks(host, unique, check=options.check):
         observed = {name: _pod_status.observe(host, supervision, name, damaged=state == "absent") for name in unique}
         if state != "absent":
             for name in unique:
@@ -262,10 +258,10 @@ def _parse_all(definitions: Sequence[object], objects: _manifest_objects.Objects
 
 
 @contextmanager
-def _locks(host: Host, names: Sequence[str], options: Options) -> Iterator[None]:
+def locks(host: Host, names: Sequence[str], *, check: bool) -> Iterator[None]:
     """Hold every pod of the call, in one order everywhere so that two calls cannot wait for each other. A check writes nothing, not even a lock."""
     with ExitStack() as stack:
-        if not options.check:
+        if not check:
             for name in sorted(names):
                 stack.enter_context(locked(host.lock_path("pod", name), what=f"pod {name}"))
         yield

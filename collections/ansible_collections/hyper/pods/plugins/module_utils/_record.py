@@ -25,11 +25,11 @@ NAME = "pod.json"
 class Record:
     """What the host remembers of a pod.
 
-    definition: the manifest as the user gave it. objects: the documents of ConfigMaps and Secrets that it uses. images: container name,
-    or an image volume's key, → image id.
+    definition: the manifest as the user gave it, under the name that the pod has. objects: the documents of ConfigMaps and Secrets that it uses.
+    images: container name, or an image volume's key, → image id.
     configs: image id → the image's configuration, so that the pod can be started when its images have left the store. created_at: seconds since the epoch.
     revision: counts the definitions that the pod has had; changed_at: when it got this one.
-    stopped: the user asked for the guest's end, so its phase is Stopped.
+    stopped: the user asked for the guest's end, so its phase is Stopped. former_name: what the pod was called before it was renamed.
     """
 
     definition: object
@@ -40,6 +40,7 @@ class Record:
     objects: Sequence[object] = ()
     revision: int = 1
     changed_at: float = 0.0
+    former_name: str = ""
 
     @property
     def pod(self) -> _manifest.Pod:
@@ -68,13 +69,23 @@ def read(host: Host, name: str) -> Record | None:
     return read_from(path(host, name), name)
 
 
+def settled(host: Host, name: str) -> bool:
+    """Whether a pod's record says the name that its directory has, which is the name that counts: a pod that was renamed is written down anew afterwards."""
+    try:
+        return _name_in(json.loads(path(host, name).read_bytes())["definition"]) in (name, None)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return True
+
+
 def read_from(file: Path, name: str) -> Record | None:
     """The record of the pod ``name`` that a file holds, or None. Raises BrokenRecord."""
     try:
         data = json.loads(file.read_bytes())
-        created = data["created_at"]
+        created, definition = data["created_at"], data["definition"]
+        said = _name_in(definition)
+        renamed = said not in (name, None)
         return Record(
-            data["definition"],
+            {**definition, "metadata": {**definition["metadata"], "name": name}} if renamed else definition,
             data["images"],
             data["configs"],
             created,
@@ -82,11 +93,17 @@ def read_from(file: Path, name: str) -> Record | None:
             data.get("objects", ()),
             data.get("revision", 1),
             data.get("changed_at", created),
+            str(said) if renamed else data.get("former_name", ""),
         )
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise BrokenRecord(f"cannot be read: {error}", where=str(file), remedy=f"Remove the pod and run it again: hyper rm {name}") from None
+
+
+def _name_in(definition: object) -> object:
+    metadata = definition.get("metadata") if isinstance(definition, dict) else None
+    return metadata.get("name") if isinstance(metadata, dict) else None
 
 
 def require(host: Host, name: str) -> Record:
