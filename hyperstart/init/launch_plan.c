@@ -64,8 +64,13 @@ static int check_file(void *target, struct error *error) {
 }
 
 static int check_volume(void *target, struct error *error) {
-    static const char *const kinds[] = {
-        [VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", [VOLUME_DISK] = "disk", [VOLUME_BLOCK] = "block", [VOLUME_IMAGE] = "image", NULL};
+    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch",
+                                        [VOLUME_TMPFS] = "tmpfs",
+                                        [VOLUME_DISK] = "disk",
+                                        [VOLUME_BLOCK] = "block",
+                                        [VOLUME_IMAGE] = "image",
+                                        [VOLUME_HOST] = "host",
+                                        NULL};
     struct volume_plan *volume = target;
     if (!is_name(volume->name, MAX_VOLUME_NAME))
         return fail(error, "volume: \"%.80s\" is not a name", volume->name);
@@ -77,7 +82,7 @@ static int check_volume(void *target, struct error *error) {
         return fail(error, "volume %s: the group is out of range", volume->name);
     if (volume->files.count && volume->kind != VOLUME_TMPFS)
         return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
-    bool has_disk = volume->kind != VOLUME_SCRATCH && volume->kind != VOLUME_TMPFS;
+    bool has_disk = volume->kind != VOLUME_SCRATCH && volume->kind != VOLUME_TMPFS && volume->kind != VOLUME_HOST;
     if (has_disk ? !volume->serial || !is_name(volume->serial, MAX_SERIAL) : volume->serial != NULL)
         return fail(error, "volume %s: a disk has a serial, and nothing else has", volume->name);
     return 0;

@@ -22,7 +22,7 @@ struct image_plan {
     uint64_t offset, size; /* bytes */
 };
 
-enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS, VOLUME_DISK, VOLUME_BLOCK, VOLUME_IMAGE };
+enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS, VOLUME_DISK, VOLUME_BLOCK, VOLUME_IMAGE, VOLUME_HOST };
 
 struct volume_plan {
     char *name, *kind_text;

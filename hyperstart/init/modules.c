@@ -71,25 +71,39 @@ static int load(int directory, const char *name) {
     return whole && sys_init_module(whole, size, "") == 0 ? 0 : -1;
 }
 
-void modules_load_part(void) {
-    static int directory = -1;
-    static char *order, *next;
-    if (directory < 0) {
-        /* Kept, since PID 1 leaves the root that it can be found in. */
-        directory = open("/modules", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        next = order = file_read(directory, "order", 65536, NULL);
-    }
+/* Kept, since PID 1 leaves the root that it can be found in. */
+static int directory = -1;
+
+/* Those of a list up to an empty line; returns what is left of it. */
+static char *load_list(char *next) {
     while (next && *next) {
         char *name = next;
         next += strcspn(next, "\n");
         if (*next)
             *next++ = 0;
         if (!*name)
-            return;
+            break;
         /* One that a kernel has built in or does not take is no reason to give up: whoever needs it will say so. */
         if (load(directory, name) < 0)
             fprintf(stderr, "hyperstart: module %s: %s\n", name, strerror(errno));
         /* The initramfs stays in memory for ever, below the new root. */
         unlinkat(directory, name, 0);
     }
+    return next;
+}
+
+void modules_load_part(void) {
+    static char *next;
+    if (directory < 0) {
+        directory = open("/modules", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        next = file_read(directory, "order", 65536, NULL);
+    }
+    next = load_list(next);
+}
+
+void modules_load_extra(const char *name) {
+    char file[64];
+    snprintf(file, sizeof file, "%s.order", name);
+    FREEING list = file_read(directory, file, 65536, NULL);
+    load_list(list);
 }

@@ -52,12 +52,12 @@
 #define INTERFACE_MTU 4     /* number; absent: the device's own */
 
 /* volume */
-#define VOLUME_NAME 1      /* text ! */
-#define VOLUME_KIND 2      /* text ! "scratch", "tmpfs", "disk" (with a filesystem), "block" (a disk without) or "image" (an image's files, read-only) */
-#define VOLUME_SIZE 3      /* number of bytes, tmpfs only; absent: the kernel's default */
-#define VOLUME_GROUP 10    /* number: the group that the volume belongs to, and new files in it */
-#define VOLUME_FILE 11     /* fields + of a tmpfs: what it holds from the start */
-#define VOLUME_SERIAL 220  /* text: which disk; not of scratch and tmpfs */
+#define VOLUME_NAME 1     /* text ! */
+#define VOLUME_KIND 2     /* text ! "scratch", "tmpfs", "disk" (with a filesystem), "block" (a disk without), "image" (an image's files, read-only) or "host" */
+#define VOLUME_SIZE 3     /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_GROUP 10   /* number: the group that the volume belongs to, and new files in it */
+#define VOLUME_FILE 11    /* fields + of a tmpfs: what it holds from the start */
+#define VOLUME_SERIAL 220 /* text: which disk; not of scratch, tmpfs and host */
 #define VOLUME_REGROUP 221 /* flag, disk: all files are given to the group at each start, not only where the volume has another */
 
 /* file */

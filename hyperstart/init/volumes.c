@@ -10,6 +10,7 @@
 #include "volume_disks.h"
 #include "volume_files.h"
 #include "volume_group.h"
+#include "volume_host.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +31,8 @@ static const char *parent_path(const struct volume_plan *volume) {
         return state_path("disks/%s", volume->name);
     case VOLUME_IMAGE:
         return state_path("images");
+    case VOLUME_HOST:
+        return state_path("host");
     default:
         return state_path("scratch/volumes");
     }
@@ -38,7 +41,7 @@ static const char *parent_path(const struct volume_plan *volume) {
 static const char *entry_name(const struct volume_plan *volume) {
     if (volume->kind == VOLUME_IMAGE)
         return volume->serial;
-    return volume->kind == VOLUME_SCRATCH ? volume->name : "volume";
+    return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST ? volume->name : "volume";
 }
 
 /* The image may be a container's as well: then it is mounted already. */
@@ -54,6 +57,8 @@ int volume_prepare(const struct volume_plan *volume, struct error *error) {
         return 0;
     if (volume->kind == VOLUME_IMAGE)
         return image_volume_prepare(volume, error);
+    if (volume->kind == VOLUME_HOST)
+        return volume_host_prepare(volume, error);
     const char *parent = parent_path(volume);
     char options[64] = "mode=755";
     if (directories_make(parent, 0755) < 0)
@@ -165,8 +170,9 @@ int volume_mount(const struct mount_plan *mount, int root, struct error *error) 
         return fail_errno(error, "volume %s", volume->name);
     if (mount->copy_up && fill(mount, parent, root, error) < 0)
         return -1;
-    CLOSING whole = openat(parent, entry_name(volume), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CLOSING part = whole < 0 ? -1 : path_open(whole, mount->subpath, MAKE_ALIKE);
+    /* One of the host may be a file. */
+    CLOSING whole = openat(parent, entry_name(volume), O_PATH | O_NOFOLLOW | O_CLOEXEC | (volume->kind == VOLUME_HOST ? 0 : O_DIRECTORY));
+    CLOSING part = whole < 0 ? -1 : *mount->subpath ? path_open(whole, mount->subpath, MAKE_ALIKE) : fcntl(whole, F_DUPFD_CLOEXEC, 0);
     struct stat status;
     if (part < 0 || fstat(part, &status) < 0)
         return fail_errno(error, "volume %s: %s", volume->name, mount->subpath);

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _host_paths
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 
 from tests.support.guests import short_host
@@ -26,7 +28,8 @@ def host() -> Iterator[Host]:
 
 def prepare(host: Host, *options: str, fails: bool = False, path: Path | None = None, **variables: Any) -> tuple[int, str]:
     """Run the playbook; returns how many tasks changed something, and what it printed. path: looked into first for commands."""
-    extra = {"hyper_state_dir": str(host.state_dir), "hyper_run_dir": str(host.run_dir), "hyper_qemu_user": host.qemu_user, **variables}
+    extra = {"hyper_state_dir": str(host.state_dir), "hyper_run_dir": str(host.run_dir), "hyper_qemu_user": host.qemu_user}
+    extra.update(hyper_host_paths=[f"{host.state_dir}/allowed 1", f"{host.state_dir}/2"], **variables)
     program = Path(sys.executable).with_name("ansible-playbook")
     environment = {**os.environ, "PATH": os.pathsep.join([*([str(path)] if path else []), os.environ["PATH"]])}
     done = subprocess.run(
@@ -49,6 +52,9 @@ def test_a_host_is_prepared_once(host: Host) -> None:
     changed, _ = prepare(host)
     assert changed
     assert (host.hyperstart_dir / "current/vmlinux").is_file()
+    places = _host_paths.allowed(host)
+    assert places == (host.state_dir / "allowed 1", host.state_dir / "2")
+    assert [stat.filemode(place.stat().st_mode) for place in places] == ["drwx------"] * 2
     before = files(host)
     changed, _ = prepare(host)
     assert changed == 0

@@ -177,6 +177,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "spec.volumes[].downwardAPI.items[]": {"path": "a"},
     "spec.volumes[].persistentVolumeClaim": {"claimName": "a"},
     "spec.volumes[].image": {"reference": "tools"},
+    "spec.volumes[].hostPath": {"path": "/srv/pods/a"},
     "spec.containers[].volumeDevices[]": {"name": "data", "devicePath": "/dev/xvda"},
 }
 

@@ -78,6 +78,11 @@ class PodHost:
     layout: Path
 
     @property
+    def allowed(self) -> Path:
+        """The directory beneath which pods may have files of the host."""
+        return self.host.state_dir.with_name("allowed")
+
+    @property
     def arguments(self) -> dict[str, str]:
         """What every module is told of the host."""
         return {"state_dir": str(self.host.state_dir), "run_dir": str(self.host.run_dir), "qemu_user": self.host.qemu_user}
@@ -132,6 +137,8 @@ def pod_host(work: Path) -> Iterator[PodHost]:
     with short_host() as base:
         made = PodHost(Host(base.state_dir, base.run_dir, QEMU_USER), layout)
         made.module("hyperstart", init=str(build_hyperstart()))
+        made.allowed.mkdir(mode=0o700)
+        made.host.host_paths_file.write_text(f"{made.allowed}\n")
         for name in TEST_IMAGES:
             made.module("image", name=[name], source=f"oci:{layout}:{name}")
         try:

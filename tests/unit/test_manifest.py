@@ -194,7 +194,6 @@ TWO = [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]
         ("spec.terminationGracePeriodSeconds", -1, "spec.terminationGracePeriodSeconds: must be between 0"),
         ("spec.resources", {"limits": {"memory": "lots"}}, "spec.resources.limits.memory: 'lots' is not a quantity"),
         ("spec.resources", {"limits": {"memory": "8Mi"}}, "spec.resources.limits.memory: 8 MiB is too little for a guest"),
-        ("spec.volumes", [{"name": "d", "hostPath": {"path": "/"}}], "spec.volumes[0].hostPath: not supported"),
         ("spec.volumes", [{"name": "d"}], "spec.volumes[0]: has no source"),
         ("spec.volumes", [{"name": "d", "emptyDir": {"sizeLimit": 0}}], "spec.volumes[0].emptyDir.sizeLimit: 0 is no size of a volume"),
         ("surprise", 1, "surprise: unknown field"),

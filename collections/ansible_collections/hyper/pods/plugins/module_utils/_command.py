@@ -22,11 +22,14 @@ PACKAGES = {
     "mkfs.erofs": "erofs-utils",
     "mkfs.ext4": "e2fsprogs",
     "modprobe": "kmod",
+    "mount": "mount",
     "nft": "nftables",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "skopeo": "skopeo",
     "systemctl": "systemd",
+    "unshare": "util-linux",
+    "/usr/lib/qemu/virtiofsd": "qemu-system-common",
 }
 # sbin is not on the PATH of an unprivileged shell, nor of every SSH session.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network, _direct_share
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -44,6 +44,8 @@ class Direct(Supervisor):
         try:
             with self._alone(unit) as lock, (unit.state_dir / LOG).open("wb") as log:
                 _direct_network.enter(self.host, unit)
+                if unit.share is not None:
+                    _direct_share.begin(unit.share, log, owner=self.host.qemu_ids())
                 process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
             await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
         except HyperError:
@@ -52,6 +54,7 @@ class Direct(Supervisor):
 
     def stop(self, name: str, timeout: float = 0.0) -> None:
         super().stop(name, timeout)
+        _direct_share.end(self.host, name)
         with contextlib.suppress(FileNotFoundError):
             _direct_network.leave(self.host, json.loads((state_dir_of(self.host, name) / _DEFINITION).read_bytes()))
 

@@ -13,6 +13,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 PROGRAM = "qemu-system-x86_64"
 QMP_SOCKET = "qmp.sock"
 PID_FILE = "pid"
+# By which a guest mounts what the host shares with it.
+SHARE_TAG = "hyper-host"
 
 _SOCKET_PATH_MAX = 107  # bytes: sun_path of unix(7), without the final NUL
 _SERIAL_MAX = 20  # bytes: VIRTIO_BLK_ID_BYTES of the virtio specification, "Block Device"
@@ -81,6 +83,7 @@ class Guest:
     accelerator: kvm or tcg. console: the file that gets what the guest writes to its first serial port; each start begins it anew.
     bootable_disk: the firmware boots the first disk; without it ``kernel`` is booted. reboots: a reset starts the guest
     again; otherwise it ends QEMU, as suits a guest whose only reason to reboot is a panic. hotplug_slots: how many devices can be added while it runs.
+    share: the socket of a virtiofsd, which then shares the guest's memory; the guest mounts it by the tag hyper-host.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Guest:
     bootable_disk: bool = False
     reboots: bool = False
     hotplug_slots: int = 0
+    share: Path | None = None
 
 
 def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
@@ -117,12 +121,14 @@ def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
         *("-smp", str(guest.vcpus)),
         *("-m", f"{guest.memory_mib}M"),
         *("-action", f"reboot={'reset' if guest.reboots else 'shutdown'},shutdown=poweroff,panic=exit-failure"),
+        *_memory(guest),
         *_boot(guest),
         *("-chardev", f"file,id=console,path={_escaped(guest.console)}", "-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,path={_escaped(run_dir / QMP_SOCKET)},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
         *_ports(guest.ports, slots),
         *_nics(guest.nics, slots),
         *_disks(guest, slots),
+        *_share(guest.share, slots),
         *_hotplug(guest.hotplug_slots, slots),
         # The guest tells a panic of its kernel, so that QEMU ends with a code that is not 0 and the supervisor knows it from a power-off.
         *("-device", f"pvpanic-pci,{next(slots)}"),
@@ -131,7 +137,7 @@ def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
 
 
 def _check(guest: Guest, run_dir: Path) -> None:
-    for path in (run_dir / QMP_SOCKET, *(port.path for port in guest.ports if port.kind == "socket")):
+    for path in (run_dir / QMP_SOCKET, *((guest.share,) if guest.share else ()), *(port.path for port in guest.ports if port.kind == "socket")):
         if len(str(path).encode()) > _SOCKET_PATH_MAX:
             raise InvalidGuest(
                 f"the path of a socket is longer than {_SOCKET_PATH_MAX} bytes", where=str(path), remedy="Choose a shorter run_dir or a shorter name"
@@ -145,7 +151,7 @@ def _check(guest: Guest, run_dir: Path) -> None:
             raise InvalidGuest("two disks have the same serial", where=serial)
     if len(guest.ports) > _SERIAL_PORTS - 1:
         raise InvalidGuest(f"a guest has at most {_SERIAL_PORTS - 1} ports")
-    room = len(_SLOTS) * len(_FUNCTIONS) - 2
+    room = len(_SLOTS) * len(_FUNCTIONS) - 3
     if len(guest.disks) + len(guest.nics) + guest.hotplug_slots > room:
         raise InvalidGuest(f"a guest has at most {room} disks, NICs and slots")
     if guest.bootable_disk and not guest.disks:
@@ -174,6 +180,18 @@ def _boot(guest: Guest) -> Iterator[str]:
         yield from ("-initrd", str(guest.initrd))
     if guest.cmdline:
         yield from ("-append", guest.cmdline)
+
+
+def _memory(guest: Guest) -> Iterator[str]:
+    if guest.share is not None:
+        # virtiofsd reads and writes the guest's buffers itself.
+        yield from ("-object", f"memory-backend-memfd,id=memory,size={guest.memory_mib}M,share=on", "-numa", "node,memdev=memory")
+
+
+def _share(socket: Path | None, slots: Iterator[str]) -> Iterator[str]:
+    if socket is not None:
+        yield from ("-chardev", f"socket,id=share,path={_escaped(socket)}")
+        yield from ("-device", f"vhost-user-fs-pci,chardev=share,tag={SHARE_TAG},{next(slots)}")
 
 
 def _ports(ports: tuple[Port, ...], slots: Iterator[str]) -> Iterator[str]:

@@ -63,6 +63,15 @@ class Host:
     def volumes_dir(self) -> Path:
         return self.state_dir / "volumes"
 
+    @property
+    def host_paths_file(self) -> Path:
+        """The directories beneath which pods may have files of the host, one a line; the host's owner says which."""
+        return self.state_dir / "host-paths"
+
+    def share_dir(self, name: str) -> Path:
+        """Where a pod's files of the host are served from."""
+        return self.run_dir / "shares" / name
+
     def pod_run_dir(self, name: str) -> Path:
         return self.run_dir / "pods" / name
 

@@ -40,6 +40,10 @@ class Installed:
     initramfs: Path
     cmdline: str = CMDLINE
 
+    def archive(self, name: str) -> Path:
+        """The archive of modules that only some pods need; it is not there where the kernel has them built in."""
+        return extra_path(self.kernel.parent, name)
+
 
 def installed(host: Host) -> Installed:
     """The version that new guests boot. Raises NotPrepared."""
@@ -48,6 +52,11 @@ def installed(host: Host) -> Installed:
         raise NotPrepared("hyperstart is not installed on this host", where=str(host.hyperstart_dir))
     info = read_info(directory)
     return Installed(directory.name, info["hyperstart_version"], info["kernel_version"], directory / KERNEL, directory / INITRAMFS)
+
+
+def extra_path(directory: Path, name: str) -> Path:
+    """Where a version has the archive of modules that are called ``name``."""
+    return directory / f"{INITRAMFS}-{name}"
 
 
 def current(host: Host) -> Path | None:

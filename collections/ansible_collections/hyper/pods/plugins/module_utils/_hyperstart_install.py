@@ -10,6 +10,7 @@ import re
 import shutil
 import struct
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def _present(host: Host, wanted: Wanted, *, check: bool) -> Outcome:
         # A new init goes with the kernel that is here: its modules lie beside it.
         info = _hyperstart.read_info(here)
         newest = _newest() if wanted.upgrade else info["kernel_version"]
-        if info["distribution"] and info["wanted_modules"] == list(_kernel.MODULES) and newest == info["kernel_version"]:
+        if info["distribution"] and info["wanted_modules"] == _wanted() and newest == info["kernel_version"]:
             version = _name(release, info["kernel_version"], init, info["kernel_digest"])
             if version != before and not check:
                 _write(host, version, init, release, _kept(here), distribution=True, link=here / _hyperstart.KERNEL)
@@ -156,8 +157,17 @@ def _name(release: str, kernel_version: str, init: bytes, kernel_digest: str) ->
 def _kept(directory: Path) -> _kernel.Kernel:
     """The kernel of a version that is here."""
     info = _hyperstart.read_info(directory)
-    modules = tuple(_initramfs.Module(name, (directory / _MODULES / name).read_bytes()) for name in info["modules"])
-    return _kernel.Kernel(info["kernel_version"], (directory / _hyperstart.KERNEL).read_bytes(), modules)
+
+    def read(names: Sequence[str]) -> tuple[_initramfs.Module, ...]:
+        return tuple(_initramfs.Module(name, (directory / _MODULES / name).read_bytes()) for name in names)
+
+    extras = {name: read(names) for name, names in info["extras"].items()}
+    return _kernel.Kernel(info["kernel_version"], (directory / _hyperstart.KERNEL).read_bytes(), read(info["modules"]), extras)
+
+
+def _wanted() -> list[str]:
+    """What is looked for in a kernel; a version that was made when it was something else is made anew."""
+    return [*_kernel.MODULES, *(name for names in _kernel.EXTRAS.values() for name in names)]
 
 
 def _write(host: Host, version: str, init: bytes, release: str, kernel: _kernel.Kernel, *, distribution: bool, link: Path | None = None) -> None:
@@ -173,14 +183,17 @@ def _write(host: Host, version: str, init: bytes, release: str, kernel: _kernel.
                 _put(fresh / _hyperstart.KERNEL, kernel.image)
             _put(fresh / _hyperstart.INITRAMFS, _initramfs.build(init, kernel.modules))
             (fresh / _MODULES).mkdir()
-            for module in kernel.modules:
+            for name, modules in kernel.extras.items():
+                _put(_hyperstart.extra_path(fresh, name), _initramfs.build_extra(name, modules))
+            for module in (*kernel.modules, *(module for modules in kernel.extras.values() for module in modules)):
                 _put(fresh / _MODULES / module.name, module.data)
             info = {
                 "hyperstart_version": release,
                 "kernel_version": kernel.version,
                 "kernel_digest": kernel.digest,
                 "modules": [module.name for module in kernel.modules],
-                "wanted_modules": list(_kernel.MODULES),
+                "extras": {name: [module.name for module in modules] for name, modules in kernel.extras.items()},
+                "wanted_modules": _wanted(),
                 "distribution": distribution,
             }
             _put(fresh / _hyperstart.INFO, json.dumps(info, indent=1).encode() + b"\n")

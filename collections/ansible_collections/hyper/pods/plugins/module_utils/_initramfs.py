@@ -29,16 +29,27 @@ def build(init: bytes, modules: Sequence[Module]) -> bytes:
     return b"".join(_archive(init, modules))
 
 
+def build_extra(name: str, modules: Sequence[Module]) -> bytes:
+    """An archive to be put behind the other: modules that only some pods need, and /modules/NAME.order, in which they are one a line."""
+    files = [(f"{name}.order", "".join(f"{module.name}\n" for module in modules).encode()), *((module.name, module.data) for module in modules)]
+    return b"".join(_entries([(f"modules/{file}", stat.S_IFREG | 0o644, data, (0, 0)) for file, data in files]))
+
+
 def _archive(init: bytes, modules: Sequence[Module]) -> Iterator[bytes]:
     # The kernel opens /dev/console for init before any file system is mounted.
-    entries = [
-        ("dev", stat.S_IFDIR | 0o755, b"", (0, 0)),
-        ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
-        ("init", stat.S_IFREG | 0o755, init, (0, 0)),
-        ("modules", stat.S_IFDIR | 0o755, b"", (0, 0)),
-        ("modules/order", stat.S_IFREG | 0o644, _order(modules), (0, 0)),
-        *((f"modules/{module.name}", stat.S_IFREG | 0o644, module.data, (0, 0)) for module in modules),
-    ]
+    return _entries(
+        [
+            ("dev", stat.S_IFDIR | 0o755, b"", (0, 0)),
+            ("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)),
+            ("init", stat.S_IFREG | 0o755, init, (0, 0)),
+            ("modules", stat.S_IFDIR | 0o755, b"", (0, 0)),
+            ("modules/order", stat.S_IFREG | 0o644, _order(modules), (0, 0)),
+            *((f"modules/{module.name}", stat.S_IFREG | 0o644, module.data, (0, 0)) for module in modules),
+        ]
+    )
+
+
+def _entries(entries: Sequence[tuple[str, int, bytes, tuple[int, int]]]) -> Iterator[bytes]:
     for inode, (name, mode, data, device) in enumerate(entries, start=1):
         yield _entry(name, data, inode=inode, mode=mode, device=device)
     yield _entry("TRAILER!!!", b"", inode=0, mode=0, device=(0, 0))

@@ -9,8 +9,8 @@ import lzma
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _kernel_image
@@ -30,6 +30,9 @@ MODULES = (
     "evdev",
     "pvpanic_pci",  # tells QEMU of a panic
 )
+# What only some pods need, in archives of their own: name → modules.
+VIRTIOFS = "virtiofs"
+EXTRAS: Mapping[str, Sequence[str]] = {VIRTIOFS: ("virtiofs",)}
 
 
 class KernelNotFound(HyperError):
@@ -51,17 +54,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a guest boots: the kernel as QEMU takes it, and the modules in the order of their loading."""
+    """What a guest boots: the kernel as QEMU takes it, and the modules in the order of their loading. extras: those of EXTRAS, as far as it has them."""
 
     version: str
     image: bytes
     modules: tuple[Module, ...]
+    extras: Mapping[str, tuple[Module, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """The SHA-256 of all of it, hexadecimal."""
         total = hashlib.sha256(self.image)
-        for module in self.modules:
+        for module in (*self.modules, *(module for modules in self.extras.values() for module in modules)):
             total.update(b"%s\0%d\0" % (module.name.encode(), len(module.data)))
             total.update(module.data)
         return total.hexdigest()
@@ -132,12 +136,17 @@ def fetched(name: str) -> Iterator[Source]:
 def read(source: Source, modules: Sequence[str] = MODULES) -> Kernel:
     """The kernel made ready for guests. modules: their names, as modprobe knows them. Raises UnknownKernel, ModuleNotFound."""
     image = _kernel_image.bootable(source.image.read_bytes())
-    files = [] if source.modules is None else _load_order(source.modules, modules)
-    return Kernel(source.version, image, tuple(_module(file) for file in files))
+    if source.modules is None:
+        return Kernel(source.version, image, ())
+    files, extras = _load_order(source.modules, modules), {}
+    for name, wanted in EXTRAS.items():
+        with contextlib.suppress(ModuleNotFound):
+            extras[name] = tuple(_module(file) for file in _load_order(source.modules, wanted) if file not in files)
+    return Kernel(source.version, image, tuple(_module(file) for file in files), extras)
 
 
 def _load_order(modules: Path, names: Sequence[str]) -> list[Path]:
-    """The files of the named modules and of what they need, each after those it needs."""
+    """The files of the named modules and of what they need, each after those it needs. Raises ModuleNotFound."""
     base = next((parent.parent for parent in modules.parents if parent.name == "lib"), modules.parent)
     order: dict[Path, None] = {}
     for name in names:

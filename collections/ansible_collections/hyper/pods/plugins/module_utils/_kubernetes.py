@@ -351,6 +351,7 @@ VOLUME: Mapping[str, Field] = {
     "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
     "persistentVolumeClaim": _honoured("a volume of the host, which outlives the pod"),
     "image": _honoured("the files of an image, read-only; nothing of them is run"),
+    "hostPath": _honoured("a directory or a file of the host, beneath what its owner allows (`hyper_host_paths`, `/srv/pods` unless set)"),
     **{
         name: _refused(_NO_STORAGE)
         for name in (
@@ -378,7 +379,6 @@ VOLUME: Mapping[str, Field] = {
         )
     },
     "gitRepo": _refused("clone in a container instead"),
-    "hostPath": _refused("a guest does not see the host's files"),
 }
 
 _MODE = "permission bits, 0644 unless given; with `fsGroup` the group may read"
@@ -425,6 +425,13 @@ VOLUME_DEVICE: Mapping[str, Field] = {
     "devicePath": _honoured("an absolute path; the device is also `/dev/hyper/NAME`"),
 }
 
+HOST_PATH: Mapping[str, Field] = {
+    "path": _honoured("absolute, without `..`; symbolic links on the way are refused; `readOnly` in all mounts keeps the guest from writing at all"),
+    "type": _honoured(
+        "all are checked; sockets and devices are refused then, since a guest could not reach what is behind them. "
+        "Without a type a path that is missing becomes a directory"
+    ),
+}
 IMAGE_SOURCE: Mapping[str, Field] = {
     "reference": _honoured("as a container's `image`"),
     "pullPolicy": _honoured("as a container's `imagePullPolicy`"),
@@ -544,6 +551,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.volumes[].projected.sources[]", "VolumeProjection", PROJECTION),
     ("spec.volumes[].persistentVolumeClaim", "PersistentVolumeClaimVolumeSource", CLAIM_SOURCE),
     ("spec.volumes[].image", "ImageVolumeSource", IMAGE_SOURCE),
+    ("spec.volumes[].hostPath", "HostPathVolumeSource", HOST_PATH),
 )
 
 # The same of a document that stands beside Pods.

@@ -49,13 +49,14 @@ class File:
 @dataclass(frozen=True)
 class Volume:
     """What containers share. scratch: a directory on the scratch disk; tmpfs: in memory, size in bytes (None: half of it); disk: the
-    filesystem of a disk of its own, known by its serial; block: such a disk without one; image: the files of the image with that serial.
+    filesystem of a disk of its own, known by its serial; block: such a disk without one; image: the files of the image with that serial; host: of the
+    volume's name in what the host shares.
 
     group: its owner, which new files inherit. regroup: so do all files of a disk, at each start.
     """
 
     name: str
-    kind: Literal["scratch", "tmpfs", "disk", "block", "image"]
+    kind: Literal["scratch", "tmpfs", "disk", "block", "image", "host"]
     size: int | None = None
     group: int | None = None
     files: tuple[File, ...] = ()

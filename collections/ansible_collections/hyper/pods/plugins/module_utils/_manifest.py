@@ -30,7 +30,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, ImageVolume, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
@@ -98,6 +98,11 @@ class Pod:
     def claims(self) -> tuple[ClaimVolume, ...]:
         """The volumes of the host that it uses."""
         return tuple(volume for volume in self.volumes if isinstance(volume, ClaimVolume))
+
+    @property
+    def host_paths(self) -> tuple[HostPath, ...]:
+        """The directories and files of the host that it uses."""
+        return tuple(volume for volume in self.volumes if isinstance(volume, HostPath))
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
@@ -298,6 +303,8 @@ def _volume_document(volume: PodVolume) -> str:
         return f"{volume.name}: {'memory' if volume.memory else 'disk'}{limit}"
     if isinstance(volume, ImageVolume):
         return f"{volume.name}: image {volume.image}"
+    if isinstance(volume, HostPath):
+        return f"{volume.name}: {volume.type or 'path'} {volume.path} of the host{', read-only' if volume.read_only else ''}"
     if isinstance(volume, ClaimVolume):
         return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
     return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,18 @@ class ImageVolume:
         return f"volume/{self.name}"
 
 
-PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume, ImageVolume]
+@dataclass(frozen=True)
+class HostPath:
+    """A directory or a file of the host. path: normal; type: as Kubernetes has it, "" where nothing is said. read_only: no container writes."""
+
+    name: str
+    path: str
+    type: str = ""
+    read_only: bool = False
+
+
+HOST_PATH_TYPES = ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
+PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume, ImageVolume, HostPath]
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ def volume(node: Node, sources: Sources) -> PodVolume:
     """One entry of volumes."""
     name = node.required_label("name")
     files = file_volume(name, node, sources)
-    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim, "image": _image}
+    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim, "image": _image, "hostPath": _host_path}
     found = [(kind, inner) for kind in readers if (inner := node.node(kind)) is not None]
     node.done(_kubernetes.VOLUME)
     if len(found) + (files is not None) > 1:
@@ -106,6 +118,16 @@ def _claim(name: str, source: Node) -> ClaimVolume:
 def _image(name: str, source: Node) -> ImageVolume:
     made = ImageVolume(name, source.required_string("reference"), source.choice("pullPolicy", ("Always", "IfNotPresent", "Never"), "") or None)
     source.done(_kubernetes.IMAGE_SOURCE)
+    return made
+
+
+def _host_path(name: str, source: Node) -> HostPath:
+    path = absolute(source, "path")
+    if path is None:
+        raise source.fail("path", "is required")
+    # Two slashes in front mean what one means.
+    made = HostPath(name, "/" + posixpath.normpath(path).lstrip("/"), source.choice("type", HOST_PATH_TYPES, ""))
+    source.done(_kubernetes.HOST_PATH)
     return made
 
 
@@ -144,7 +166,10 @@ def volume_device(node: Node, volumes: set[str]) -> VolumeDevice:
 
 
 def with_modes(spec: Node, volumes: tuple[PodVolume, ...], uses: Sequence[tuple[str, Sequence[VolumeMount], Sequence[VolumeDevice]]]) -> tuple[PodVolume, ...]:
-    """The same volumes; a claim that containers use as a device is a block volume. uses: of each container its path, mounts and devices."""
+    """The same volumes; a claim that containers use as a device is a block volume, a path of the host that none of them writes is read-only.
+
+    uses: of each container its path, mounts and devices.
+    """
     claims = {item.name: item for item in volumes if isinstance(item, ClaimVolume)}
     names: dict[str, str] = {}
     for index, item in enumerate(volumes):
@@ -162,7 +187,14 @@ def with_modes(spec: Node, volumes: tuple[PodVolume, ...], uses: Sequence[tuple[
         for index, entry in enumerate(mounts):
             if entry.name in devices:
                 raise InvalidManifest(f"volume {entry.name!r} is a device in {devices[entry.name]}", where=f"{path}.volumeMounts[{index}].name")
-    return tuple(replace(item, block=True) if isinstance(item, ClaimVolume) and item.name in devices else item for item in volumes)
+    written = {entry.name for _, mounts, _ in uses for entry in mounts if not entry.read_only}
+
+    def moded(item: PodVolume) -> PodVolume:
+        if isinstance(item, ClaimVolume) and item.name in devices:
+            return replace(item, block=True)
+        return replace(item, read_only=item.name not in written) if isinstance(item, HostPath) else item
+
+    return tuple(moded(item) for item in volumes)
 
 
 def mount(node: Node, volumes: set[str], env: Mapping[str, str]) -> VolumeMount:

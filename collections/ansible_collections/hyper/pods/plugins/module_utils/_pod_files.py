@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _ext4, _manifest, _manifest_claims, _plan_disk, _pod_guest
-from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, provide, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 
@@ -54,11 +54,16 @@ def init_paths(host: Host, name: str) -> tuple[Path, Path]:
     return directory / "vmlinux", directory / "initramfs"
 
 
-def link_init(host: Host, name: str, installed: Installed) -> None:
-    """The pod's own links of the kernel and the initramfs, which stay when hyperstart is upgraded."""
+def link_init(host: Host, name: str, installed: Installed, extras: Sequence[str] = ()) -> None:
+    """The pod's own links of the kernel and the initramfs, which stay when hyperstart is upgraded. extras: with these modules, it is a file of its own."""
     kernel, initramfs = init_paths(host, name)
     _link(installed.kernel, kernel)
-    _link(installed.initramfs, initramfs)
+    archives = [file for extra in extras if (file := installed.archive(extra)).is_file()]
+    if archives:
+        # The kernel unpacks one archive behind the other.
+        write_atomic(initramfs, b"".join(file.read_bytes() for file in (installed.initramfs, *archives)))
+    else:
+        _link(installed.initramfs, initramfs)
 
 
 def plan_path(host: Host, name: str) -> Path:
@@ -100,7 +105,8 @@ def remove(host: Host, name: str) -> None:
         directory.rename(trash)
     if trash.exists():
         shutil.rmtree(trash)
-    shutil.rmtree(host.pod_run_dir(name), ignore_errors=True)
+    for place in (host.pod_run_dir(name), host.share_dir(name)):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def rename(host: Host, name: str, new: str) -> None:
@@ -111,7 +117,7 @@ def rename(host: Host, name: str, new: str) -> None:
 
 def residue(host: Host, name: str) -> bool:
     """Whether anything of a pod's files is left."""
-    return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name)))
+    return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name), host.share_dir(name)))
 
 
 def image_link(host: Host, name: str, image: str) -> Path:

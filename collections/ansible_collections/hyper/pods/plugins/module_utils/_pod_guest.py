@@ -10,6 +10,7 @@ from pathlib import Path
 from ansible_collections.hyper.pods.plugins.module_utils import (
     _guest,
     _image_resources,
+    _kernel,
     _launch,
     _manifest,
     _manifest_env,
@@ -26,7 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import HO
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, ImageVolume, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
@@ -69,9 +70,10 @@ def guest(
     initramfs: Path,
     accelerator: str,
     links: Sequence[Link] = (),
+    share: Path | None = None,
 ) -> _guest.Guest:
     """The guest of a pod whose files lie in ``directory``, the host's volumes in ``volumes_dir``. images: container name → image id. links: the NICs that it
-    was given."""
+    was given. share: the socket by which it has files of the host."""
     serials = sorted({serial(image) for image in images.values()})
     disks = [
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
@@ -102,7 +104,13 @@ def guest(
             _guest.Port("hyper.log", directory / "log", "file"),
         ),
         console=directory / "console.log",
+        share=share,
     )
+
+
+def kernel_extras(pod: _manifest.Pod) -> tuple[str, ...]:
+    """What of the kernel its guest needs beyond that which all need."""
+    return (_kernel.VIRTIOFS,) if pod.host_paths else ()
 
 
 def launch_plan(
@@ -190,6 +198,8 @@ def _user_links(pod: _manifest.Pod) -> tuple[Link, ...]:
 
 
 def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, places: Mapping[str, str], *, regroup: bool) -> _launch.Volume:
+    if isinstance(volume, HostPath):
+        return _launch.Volume(volume.name, "host")
     if isinstance(volume, ImageVolume):
         return _launch.Volume(volume.name, "image", serial=serial(images[volume.key]))
     if isinstance(volume, ClaimVolume):

@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _command,
     _guest,
     _history,
+    _host_paths,
     _kvm,
     _launch,
     _log,
@@ -144,6 +145,7 @@ class PodLife:
         init = installed(host)
         run_dir = host.pod_run_dir(name)
         kernel, initramfs = _pod_files.init_paths(host, name)
+        share = _host_paths.share(host, record.pod)
         guest = _pod_guest.guest(
             record.pod,
             record.images,
@@ -155,6 +157,7 @@ class PodLife:
             initramfs=initramfs,
             accelerator=_kvm.accelerator(host, init).accelerator,
             links=links,
+            share=share.socket if share is not None else None,
         )
         ends = _network_host.ends(host, name)
         return Unit(
@@ -169,6 +172,7 @@ class PodLife:
             before=ends.before,
             after=ends.after,
             networks=ends.networks,
+            share=share,
         )
 
     def rename(self, name: str, new: str) -> None:
@@ -198,9 +202,10 @@ class PodLife:
             _pod_files.prepare(host, name)
             _pod_files.drop_images(host, name, {*record.images.values(), *_history.images(host, name)})
             _pod_files.drop_volumes(host, record.pod)
+            _host_paths.provide(host, record.pod)
             links = _network_host.links(host, name)
             _pod_files.write_plan(host, name, _plan_of(record, links))
-            _pod_files.link_init(host, name, installed(host))
+            _pod_files.link_init(host, name, installed(host), _pod_guest.kernel_extras(record.pod))
             run_dir = host.pod_run_dir(name)
             make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
             unit = self._unit(record, links)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
+    _host_paths,
     _manifest,
     _manifest_claims,
     _manifest_objects,
@@ -162,6 +163,7 @@ def _converge(
     _refuse_conflicts(wanted, observed, options)
     claims = _manifest_objects.claims(objects)
     volumes = _volume_changes(host, wanted, claims)
+    missing = _host_paths.missing(host, [pod for pod in wanted if _begins(pod, observed[pod.name])])
     if asking := [pod for pod in wanted if start or observed[pod.name].running]:
         _pods_preflight.check(host, supervision, asking, observed)
     with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
@@ -173,7 +175,7 @@ def _converge(
             )
         )
     plans = {pod.name: _plan.converge(_plan.Wanted(pod, _pod_images.ids(pod, images)), observed[pod.name], start=start) for pod in wanted}
-    of_volumes = tuple(_volume_actions(wanted, volumes))
+    of_volumes = (*_volume_actions(wanted, volumes), *_path_actions(missing if start else ()))
     actions = (*of_volumes, *(action for pod in wanted for action in (*_pod_images.pulls(pod, images), *plans[pod.name])))
     if not options.restart_guest:
         _refuse_restarts(actions)
@@ -213,11 +215,13 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
                 _record.require(host, name)
         _require_running(host, unique, observed, state, options)
         plans = {name: _decide(state, name, observed[name], options) for name in unique}
+        missing: tuple[_host_paths.Missing, ...] = ()
         if state in ("started", "restarted"):
             pods = [pod for name in unique if (pod := observed[name].pod) is not None]
             _volume_changes(host, pods, {})
+            missing = _host_paths.missing(host, [pod for pod in pods if plans[pod.name] and not observed[pod.name].paused and not options.containers])
             _pods_preflight.check(host, supervision, pods, observed)
-        actions = tuple(action for plan in plans.values() for action in plan)
+        actions = (*_path_actions(missing), *(action for plan in plans.values() for action in plan))
         before = {name: _stated(observed[name], observed[name].running or observed[name].due, paused=observed[name].paused) for name in unique}
         ends = state == "stopped" or (state == "killed" and not options.containers and options.signal == _plan_operate.KILL)
         after = {name: None if state == "absent" else _stated(observed[name], not ends, paused=state == "paused") for name in unique}
@@ -316,6 +320,18 @@ def _volume_actions(wanted: Sequence[_manifest.Pod], changes: Sequence[_volume_p
         name = change.volume.name
         pod = next((pod for pod in wanted if any(claim.claim == name for claim in pod.claims)), wanted[0])
         yield _plan.Action(pod.name, f"{change.action} volume", _plan.LIVE, change.reason if name in change.reason else f"volume {name}: {change.reason}")
+
+
+def _begins(pod: _manifest.Pod, observed: _plan.Observed) -> bool:
+    """Whether its paths of the host are looked at anew: a guest that runs has them."""
+    if observed.running:
+        return observed.pod is None or observed.pod.host_paths != pod.host_paths
+    return observed.pod != pod or not observed.completed
+
+
+def _path_actions(missing: Sequence[_host_paths.Missing]) -> Iterator[_plan.Action]:
+    for item in missing:
+        yield _plan.Action(item.pod, f"create {item.kind}", _plan.LIVE, f"volume {item.volume}: there is no {item.path}")
 
 
 def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _network_units
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _host_share, _network_units
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -42,6 +43,9 @@ class Systemd(Supervisor):
         texts = {self._file(unit.name): unit_text(unit, self._link(unit.name), _groups(self.host))}
         for plan in unit.networks:
             texts.update((self._units / file, text) for file, text in _network_units.texts(plan).items())
+        if unit.share is not None:
+            share = _host_share.unit_texts(unit.share, f"{unit.name}.service", unit.user, _homes(part.root for part in unit.share.parts))
+            texts.update((self._units / file, text) for file, text in share.items())
         changed = {file: text for file, text in texts.items() if not file.is_file() or file.read_text() != text}
         for file, text in changed.items():
             write_atomic(file, text.encode())
@@ -62,7 +66,7 @@ class Systemd(Supervisor):
         if not link.is_symlink():
             link.symlink_to(self._file(unit.name))
         # A unit that failed too often refuses to start.
-        _forget_failures(service)
+        _forget_failures(service, *(_host_share.unit_files(unit.share.pod) if unit.share is not None else ()))
         try:
             _systemctl("start", service)
             await_sockets(unit, ended=lambda: _ended(service))
@@ -88,6 +92,11 @@ class Systemd(Supervisor):
             # A guest that failed may be about to be started again.
             _systemctl("stop", f"{name}.service")
             self._file(name).unlink()
+            share = [self._units / file for file in _host_share.unit_files(name.partition("@")[2])] if name.startswith("hyper-pod@") else []
+            if any(file.exists() for file in share):
+                _systemctl("stop", *(file.name for file in share))
+            for file in share:
+                file.unlink(missing_ok=True)
             _systemctl("daemon-reload")
             _forget_failures(f"{name}.service")
 
@@ -116,7 +125,6 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
     argv = (_command.find(unit.argv[0]), *unit.argv[1:], "-chardev", f"pipe,id=monitor,path={monitor}", "-mon", "chardev=monitor,mode=readline")
     ends = [f"{monitor}.in", f"{monitor}.out"]
     places = [unit.state_dir, unit.run_dir, *unit.paths]
-    homes = "read-only" if any(home in place.parents for home in _HOMES for place in places) else "yes"
     capabilities = "CAP_NET_BIND_SERVICE" if unit.binds_low_ports else ""
     lines = [
         "# Written by the Ansible collection hyper.pods; changes made here are lost.",
@@ -126,6 +134,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "Wants=network-online.target",
         "After=network.target network-online.target",
         *(f"{key}={_network_units.service(plan.name)}" for plan in unit.networks for key in ("Requires", "After")),
+        *(f"{key}={_host_share.socket_unit(unit.share.pod)}" for key in ("Requires", "After") if unit.share is not None),
         f"RequiresMountsFor={quoted(str(unit.state_dir))}",
         "StartLimitIntervalSec=300",
         "StartLimitBurst=5",
@@ -152,7 +161,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         f"CapabilityBoundingSet={capabilities}",
         f"AmbientCapabilities={capabilities}",
         "ProtectSystem=strict",
-        f"ProtectHome={homes}",
+        f"ProtectHome={_homes(places)}",
         *(f"ReadWritePaths={quoted(str(place))}" for place in (unit.state_dir, *unit.paths)),
         "PrivateTmp=yes",
         "PrivateMounts=yes",
@@ -178,6 +187,11 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
+def _homes(places: Iterable[Path]) -> str:
+    """How a service sees home directories (systemd.exec(5), ProtectHome=) that uses these places."""
+    return "read-only" if any(home == place or home in place.parents for home in _HOMES for place in places) else "yes"
+
+
 def _ended(service: str) -> str:
     """How the service's last life ended, "" while it lives."""
     show = _systemctl("show", "--property=SubState,Result,ExecMainStatus", service)
@@ -190,10 +204,11 @@ def _groups(host: Host) -> tuple[str, ...]:
     return () if kvm is None else (str(kvm),)
 
 
-def _forget_failures(service: str) -> None:
-    # systemd does not know of a service that is neither loaded nor failed.
-    with contextlib.suppress(_command.CommandFailed):
-        _systemctl("reset-failed", service)
+def _forget_failures(*units: str) -> None:
+    for unit in units:
+        # systemd does not know of one that is neither loaded nor failed.
+        with contextlib.suppress(_command.CommandFailed):
+            _systemctl("reset-failed", unit)
 
 
 def _systemctl(*arguments: str) -> str:

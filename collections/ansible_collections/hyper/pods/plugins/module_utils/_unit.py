@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._host_share import Share
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp, QmpUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan, Step
@@ -33,6 +34,7 @@ class Unit:
 
     argv: runs in the foreground, serves QMP and writes its pid in run_dir. state_dir: gets what QEMU says (LOG). run_dir: QEMU's own directory.
     paths: what QEMU writes beside these two. grace_period: seconds that the guest has to power off when the host shuts down.
+    share: what it has of the host's files, served beside it.
     before, after: what root does before each start of QEMU and after its end. networks: are there as long as it runs.
     """
 
@@ -47,6 +49,7 @@ class Unit:
     before: tuple[Step, ...] = ()
     after: tuple[Step, ...] = ()
     networks: tuple[NetworkPlan, ...] = ()
+    share: Share | None = None
 
     @property
     def has_taps(self) -> bool:
