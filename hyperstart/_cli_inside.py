@@ -30,6 +30,7 @@ def add(subparsers: Subparsers) -> None:
             hyper exec -it web -- sh
             hyper exec shop -c redis -- redis-cli ping
             hyper exec shop -c db -- psql < dump.sql
+            hyper exec --guest web -- cat /proc/1/mounts
         """,
         json=False,
         interactive=True,
@@ -42,6 +43,9 @@ def add(subparsers: Subparsers) -> None:
     exec_parser.add_argument("-e", "--env", action="append", default=[], metavar="NAME[=VALUE]", help="a variable; without a value it is taken from here")
     exec_parser.add_argument("-w", "--workdir", metavar="DIRECTORY", help="the working directory")
     exec_parser.add_argument("-u", "--user", metavar="USER[:GROUP]", help="the user, a name or a number")
+    exec_parser.add_argument(
+        "--guest", action="store_true", help="run it in the guest's own namespaces, as root, with the container's files; the guest's are in /proc/1/root"
+    )
     exec_parser.add_argument("--timeout", type=int, metavar="SECONDS", help="end the command after so long")
 
     attach_parser = command(
@@ -118,6 +122,8 @@ def exec_(arguments: argparse.Namespace) -> int:
     env = pairs(arguments.env, "--env", arguments.parser)
     if arguments.detach and (arguments.tty or arguments.interactive):
         arguments.parser.error("--detach goes without --tty and --interactive")
+    if arguments.guest and arguments.user is not None:
+        arguments.parser.error("--guest goes without --user: it is root's")
     from_terminal = sys.stdin is not None and sys.stdin.isatty()
     if arguments.tty and not from_terminal:
         arguments.parser.error("--tty: standard input is not a terminal")
@@ -150,6 +156,7 @@ def exec_(arguments: argparse.Namespace) -> int:
                 on_stderr=lambda data: _write(2, data),
                 window=window,
                 detached=arguments.detach,
+                guest=arguments.guest,
                 timeout=arguments.timeout,
             ).code
         except ExecFailed as failed:
@@ -188,6 +195,7 @@ def _played(arguments: argparse.Namespace, pod: str, words: list[str], env: dict
             workdir=arguments.workdir,
             user=arguments.user,
             stdin=stdin,
+            guest=arguments.guest,
             timeout=arguments.timeout,
             **options_of(arguments, reporter),
         )

@@ -232,12 +232,14 @@ def exec_pod(
     workdir: str | None = None,
     user: str | None = None,
     stdin: bytes | None = None,
+    guest: bool = False,
     timeout: int | None = None,
     **options: Unpack[Options],
 ) -> ExecResult:
     """Run a command in a container of a running pod (the first container, unless named). Its exit code is no error; see ``ExecResult``.
 
-    user: ``uid``, ``name``, ``uid:gid`` or ``name:group``. timeout: seconds. Raises OperationFailed when it could not be run.
+    user: ``uid``, ``name``, ``uid:gid`` or ``name:group``. guest: in the guest's own namespaces, as root, with the container's files. timeout: seconds.
+    Raises OperationFailed when it could not be run.
     """
     if not command:
         raise BadDefinition("no command is given", where="command", remedy=f"Name one, for example: hyper exec {pod} -- ps")
@@ -249,6 +251,7 @@ def exec_pod(
         "pod_workdir": workdir,
         "pod_user": user,
         "pod_stdin_base64": base64.b64encode(stdin).decode() if stdin is not None else None,
+        "pod_guest": guest or None,
         "pod_timeout": timeout,
     }
     return perform("exec_pod.yml", variables, options, _exec_result)

@@ -45,6 +45,7 @@
 #define EXEC_DETACHED 302 /* flag: nothing is passed on; OK once the command runs, which then outlives the client */
 #define EXEC_TREE 303     /* number: instead of a command a tree of files, TREE_SEND or TREE_RECEIVE; argv is its place */
 #define EXEC_ATTACH 304   /* flag: no command, but what the container itself writes from now on, and reads, until it ends; no argv */
+#define EXEC_GUEST 305    /* flag: in hyperstart's own namespaces, with all that root may do; the container lends its files, and ends it with itself */
 
 /* EXEC: what EXEC_TREE asks for */
 #define TREE_SEND 1    /* argv: a path, which is written to stdout, as a stream of entries */

@@ -47,6 +47,13 @@ static int join_namespace(pid_t pid, struct error *error) {
     return fd < 0 || setns(fd, CLONE_NEWNS) < 0 || chdir("/") < 0 ? fail_errno(error, "entering the container") : 0;
 }
 
+/* The container's files, and everything else as PID 1 has it: mounts too, though it sees only those below its root. */
+static int borrow_root(pid_t pid, struct error *error) {
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+    return chroot(path) < 0 || chdir("/") < 0 ? fail_errno(error, "the container's root directory") : 0;
+}
+
 static int take_stdio(const struct launch *launch, const struct identity *identity, struct error *error) {
     for (int number = 0; number < 3; number++) {
         struct stat status;
@@ -185,6 +192,8 @@ static int enter(const struct launch *launch, struct error *error) {
         return fail_errno(error, "limit of open files");
     if (group_enter(launch->container->name) < 0)
         return fail_errno(error, "cgroup");
+    if (launch->guest)
+        return borrow_root(launch->join, error);
     return launch->join ? join_namespace(launch->join, error) : rootfs_enter(launch->container, launch->plan, error);
 }
 
@@ -213,8 +222,10 @@ static int become(const struct launch *launch, int report, struct error *error) 
         _exit(launch->instead(launch->argv));
     }
     char **env = make_env(launch, &identity);
-    if (!env || set_ulimits(launch->container, error) < 0 || filter_enter(launch->container, error) < 0 ||
-        take_identity(launch->container, &identity, error) < 0)
+    if (!env)
+        return CODE_SETUP;
+    if (!launch->guest &&
+        (set_ulimits(launch->container, error) < 0 || filter_enter(launch->container, error) < 0 || take_identity(launch->container, &identity, error) < 0))
         return CODE_SETUP;
     /* Whatever PID 1 holds is closed on exec anyway; this is the second lock on that door. */
     sys_close_range(3, ~0u, X_CLOSE_RANGE_CLOEXEC);

@@ -16,6 +16,7 @@ struct launch {
     const struct texts *env; /* on top of the container's; may be NULL */
     const char *workdir, *user;
     int stdio[3];
+    bool guest;                        /* with join: in PID 1's own namespaces, the container is only the root directory; nothing is taken from root */
     bool terminal;                     /* stdio is a terminal, to be the controlling one */
     int (*instead)(char *const *argv); /* run in the container as its root in place of a program; returns the exit code */
 };

@@ -26,7 +26,7 @@ struct request {
     char *container;
     struct texts argv, env;
     char *workdir, *user;
-    bool with_stdin, detached, attach;
+    bool with_stdin, detached, attach, guest;
     uint64_t rows, columns; /* of its terminal; 0: pipes */
     uint64_t tree;
 };
@@ -298,7 +298,10 @@ static int start(struct session *session, const struct request *request, struct 
                             .terminal = request->rows};
     if (request->tree) {
         launch.instead = request->tree == TREE_SEND ? tree_send : tree_receive;
-        launch.workdir = "/";
+    }
+    launch.guest = request->guest;
+    if (request->tree || request->guest) {
+        launch.workdir = request->guest && request->workdir ? request->workdir : "/";
         launch.user = "0:0";
     }
     int result = open_streams(session, request, launch.stdio, error);
@@ -377,7 +380,7 @@ void sessions_container_ended(const char *container, int exit_code, int signal_n
 static int check_request(void *target, struct error *error) {
     struct request *request = target;
     if (request->attach)
-        return request->argv.count || request->detached || request->tree ? fail(error, "EXEC: who attaches runs nothing") : 0;
+        return request->argv.count || request->detached || request->tree || request->guest ? fail(error, "EXEC: who attaches runs nothing") : 0;
     if (!request->argv.count)
         return fail(error, "EXEC: the command is missing");
     if (!request->argv.items[0][0])
@@ -391,6 +394,8 @@ static int check_request(void *target, struct error *error) {
         return fail(error, "EXEC: what is detached has neither a terminal nor stdin");
     if (request->tree > TREE_RECEIVE || (request->tree && (request->detached || request->rows)))
         return fail(error, "EXEC: a tree is sent or received");
+    if (request->guest && (request->tree || request->user))
+        return fail(error, "EXEC: in the guest's own namespaces a command is root's");
     if (!request->rows != !request->columns)
         return fail(error, "EXEC: a terminal has rows and columns");
     return 0;
@@ -406,6 +411,7 @@ static const struct rule rules[] = {
     {EXEC_ROWS, FIELD_NUMBER, false, offsetof(struct request, rows), "rows", NULL},
     {EXEC_COLUMNS, FIELD_NUMBER, false, offsetof(struct request, columns), "columns", NULL},
     {EXEC_ATTACH, FIELD_FLAG, false, offsetof(struct request, attach), "attach", NULL},
+    {EXEC_GUEST, FIELD_FLAG, false, offsetof(struct request, guest), "guest", NULL},
     {EXEC_TREE, FIELD_NUMBER, false, offsetof(struct request, tree), "tree", NULL},
     {EXEC_DETACHED, FIELD_FLAG, false, offsetof(struct request, detached), "detached", NULL},
 };

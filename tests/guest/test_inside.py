@@ -141,6 +141,21 @@ def test_a_command_is_left_running(environment: dict[str, str], pods: PodHost) -
     pods.shell(POD, "app", f"kill {int(pid)}")
 
 
+def test_a_command_in_the_guests_own_namespaces(environment: dict[str, str], pods: PodHost) -> None:
+    """It sees what no container sees, by either road, and ends with the container that lent its files."""
+    seen = hyper(environment, "exec", "--guest", POD, "--", "sh", "-c", "dmesg | grep -c Linux; ls /proc/1/root/dev; cat /proc/1/mounts; id -u").decode()
+    assert seen.splitlines()[0] != "0"
+    assert ("\nvda\n" in seen, " / tmpfs " in seen, seen.endswith("\n0\n")) == (True, True, True), seen
+    # Its container's processes may do none of it, whoever they are.
+    assert hyper(environment, "exec", POD, "--", "ls", "/proc/1/root/dev", code=1) == b""
+    assert "tmpfs" in pods.module("pod_exec", pod=POD, argv=["cat", "/proc/1/mounts"], guest=True)["stdout"]
+    assert pods.module("pod_exec", pod=POD, argv=["true"], guest=True, user="app", fails=True)["where"] == "user"
+    hyper(environment, "exec", "--guest", POD, "-c", "user", "-d", "--", "sleep", "6543")
+    assert "sleep 6543" in pods.shell(POD, "app", "ps -o args")
+    pods.pod(POD, state="restarted", containers=["user"], grace_period=0)
+    assert "sleep 6543" not in pods.shell(POD, "app", "ps -o args")
+
+
 def test_a_person_attaches_leaves_and_ends_a_container(environment: dict[str, str], pods: PodHost) -> None:
     with Terminal(environment, "attach", POD, "shell", lines=31, columns=99) as terminal:
         terminal.type(b"\r")

@@ -208,6 +208,7 @@ class Control:
         detached: bool = False,
         tree: int | None = None,
         attach: bool = False,
+        guest: bool = False,
         on_stdin: Callable[[bytes], bytes] | None = None,
         timeout: float | None = None,
     ) -> ExecResult:
@@ -218,7 +219,9 @@ class Control:
         without them it is collected. window: the command gets a terminal of this size, and changes of it; all it writes is stdout then. detached:
         return when it has been started, with code 0; it has no stdin and its output is lost. tree: no command, but TREE_SEND or
         TREE_RECEIVE, of which ``argv`` is the place. attach: no command, but the container's own
-        streams from now on, until it ends, with its code. on_stdin: is given what was read and returns what is sent of it. timeout: seconds, None: forever.
+        streams from now on, until it ends, with its code.
+        guest: in hyperstart's own namespaces, as root with all capabilities; the container only lends its files.
+        on_stdin: is given what was read and returns what is sent of it. timeout: seconds, None: forever.
         Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
         """
         pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
@@ -232,6 +235,7 @@ class Control:
                 field(tag.EXEC_STDIN, FLAG.encode(stdin is not None)),
                 field(tag.EXEC_DETACHED, FLAG.encode(detached)) if detached else b"",
                 field(tag.EXEC_ATTACH, FLAG.encode(attach)) if attach else b"",
+                field(tag.EXEC_GUEST, FLAG.encode(guest)) if guest else b"",
                 b"" if tree is None else field(tag.EXEC_TREE, NUMBER.encode(tree)),
                 *(field(number, NUMBER.encode(value)) for number, value in zip((tag.EXEC_ROWS, tag.EXEC_COLUMNS), _size(window) if window else ())),
             )

@@ -46,18 +46,19 @@ def run(
     workdir: str | None = None,
     user: str | None = None,
     stdin: bytes = b"",
+    guest: bool = False,
     timeout: float | None = None,
 ) -> ExecResult:
     """Run ``argv`` to its end; 127 and 126 for what is not there or cannot be executed, as a shell has it, with the reason on stderr.
 
-    timeout: seconds. Raises PodPaused, ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
+    guest: in hyperstart's own namespaces; see Control.exec. timeout: seconds. Raises PodPaused, ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
     """
     if is_paused(host.pod_run_dir(target.pod) / QMP_SOCKET):
         raise PodPaused(target.pod)
     alive = _pod_status.alive(supervisor(host), target.pod)
     with Control.connect(host.pod_run_dir(target.pod), timeout=_CONNECT_TIMEOUT, alive=alive) as control:
         try:
-            return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, timeout=timeout)
+            return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, guest=guest, timeout=timeout)
         except ExecFailed as failed:
             if failed.code is None:
                 raise

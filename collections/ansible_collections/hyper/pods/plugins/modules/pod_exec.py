@@ -49,6 +49,14 @@ options:
   stdin_base64:
     description: What the command reads from its standard input, in base64.
     type: str
+  guest:
+    description:
+      - Whether the command runs in the guest's own namespaces, those of hyperstart, instead of the container's, as root with all capabilities and without the
+        container's seccomp profile. It is a program of the container's image, whose files it sees as C(/), and it ends with the container, in whose cgroup it
+        is.
+      - All that the guest has is below C(/proc/1/root). What an image brings is trusted with the pod's guest then, and with no more.
+    type: bool
+    default: false
   timeout:
     description: Seconds after which the command is ended and the module fails. Without it there is no limit.
     type: int
@@ -61,6 +69,12 @@ EXAMPLES = r"""
     container: cache
     argv: [redis-cli, ping]
   register: answer
+
+- name: See all that is mounted in the guest
+  hyper.pods.pod_exec:
+    pod: shop
+    argv: [cat, /proc/1/mounts]
+    guest: true
 """
 
 RETURN = r"""
@@ -103,6 +117,8 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         stdin = base64.b64decode(params["stdin_base64"] or "", validate=True)
     except binascii.Error as error:
         raise HyperError(f"is not base64: {error}", where="stdin_base64") from None
+    if params["guest"] and params["user"] is not None:
+        raise HyperError("in the guest's own namespaces a command is root's", where="user", remedy="Leave out one of guest and user")
     target = _pod_exec.find(host, params["pod"], params["container"])
     if module.check_mode:
         return {"changed": True}
@@ -114,6 +130,7 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         workdir=params["workdir"],
         user=params["user"],
         stdin=stdin,
+        guest=params["guest"],
         timeout=params["timeout"],
     )
     return {
@@ -138,6 +155,7 @@ def main() -> None:
             "workdir": {"type": "str"},
             "user": {"type": "str"},
             "stdin_base64": {"type": "str", "no_log": True},
+            "guest": {"type": "bool", "default": False},
             "timeout": {"type": "int"},
         },
         supports_check_mode=True,
