@@ -30,6 +30,8 @@ FULL: dict[str, Any] = {
         "imagePullSecrets": [{"name": "registry"}],
         "shareProcessNamespace": True,
         "hostNetwork": False,
+        "hostIPC": False,
+        "hostPID": False,
         "os": {"name": "linux"},
         "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["db", "db.example.org"]}],
         "dnsPolicy": "None",
@@ -72,10 +74,21 @@ FULL: dict[str, Any] = {
             {"name": "map", "configMap": {"name": "settings", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b/c", "mode": 0o444}]}},
             {"name": "keys", "secret": {"secretName": "keys", "optional": True, "defaultMode": 0o400, "items": [{"key": "a", "path": "b"}]}},
             {"name": "self", "downwardAPI": {"defaultMode": 0o444, "items": [{"path": "labels", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+            {"name": "room", "downwardAPI": {"items": [{"path": "cpu", "resourceFieldRef": {"containerName": "one", "resource": "limits.cpu"}}]}},
             {"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
             {"name": "raw", "persistentVolumeClaim": {"claimName": "raw"}},
             {"name": "seed", "image": {"reference": "tools", "pullPolicy": "Never"}},
-            {"name": "mixed", "projected": {"defaultMode": 0o400, "sources": [{"secret": {"name": "keys", "optional": True}}]}},
+            {
+                "name": "mixed",
+                "projected": {
+                    "defaultMode": 0o400,
+                    "sources": [
+                        {"secret": {"name": "keys", "optional": True, "items": [{"key": "a", "path": "s", "mode": 0o400}]}},
+                        {"configMap": {"name": "settings", "optional": True, "items": [{"key": "a", "path": "c", "mode": 0o400}]}},
+                        {"downwardAPI": {"items": [{"path": "d", "mode": 0o400, "fieldRef": {"fieldPath": "metadata.name"}}]}},
+                    ],
+                },
+            },
         ],
         "containers": [
             {
@@ -90,14 +103,17 @@ FULL: dict[str, Any] = {
                     {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "b", "optional": True}}},
                     {"name": "C", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "c", "optional": True}}},
                     {"name": "D", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels['app']"}}},
-                    {"name": "E", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+                    {"name": "E", "valueFrom": {"resourceFieldRef": {"containerName": "one", "resource": "limits.memory", "divisor": "1Mi"}}},
                 ],
                 "envFrom": [
                     {"prefix": "P_", "configMapRef": {"name": "settings", "optional": True}},
                     {"secretRef": {"name": "keys", "optional": True}},
                 ],
                 "ports": [{"name": "http", "containerPort": 80, "hostPort": 8080, "hostIP": "127.0.0.1", "protocol": "TCP"}],
-                "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True, "subPath": "a/b"}, {"name": "kept", "mountPath": "/kept"}],
+                "volumeMounts": [
+                    {"name": "data", "mountPath": "/data", "readOnly": True, "recursiveReadOnly": "Enabled", "mountPropagation": "None", "subPath": "a/b"},
+                    {"name": "kept", "mountPath": "/kept", "subPathExpr": "$(A)"},
+                ],
                 "volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}],
                 "resources": {"limits": {"cpu": "500m", "memory": "64Mi", "ephemeral-storage": "1Gi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
                 "stdin": True,
@@ -131,7 +147,12 @@ FULL: dict[str, Any] = {
                     "preStop": {"sleep": {"seconds": 1}},
                     "stopSignal": "SIGUSR1",
                 },
-            }
+            },
+            {
+                "name": "two",
+                "image": "tools",
+                "lifecycle": {"preStop": {"httpGet": {"port": 80, "path": "/end", "httpHeaders": [{"name": "Accept", "value": "*/*"}]}}},
+            },
         ],
         "initContainers": [{"name": "before", "image": "tools"}, {"name": "beside", "image": "tools", "restartPolicy": "Always"}],
     },

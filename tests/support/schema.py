@@ -44,11 +44,55 @@ def changed(manifest: Any, path: tuple[str | int, ...], value: object) -> Any:
 
 
 @functools.cache
-def validator(kind: str) -> Any:
-    """Kubernetes' own schema of a kind, strict: no unknown fields."""
+def _file(name: str) -> Any:
     base = importlib.resources.files("kubernetes_validate") / f"kubernetes-json-schema/v{VERSION}.0-local-strict"
-    schema, definitions = (json.loads((base / name).read_text()) for name in (f"{kind.lower()}-v1.json", "_definitions.json"))
+    return json.loads((base / name).read_text())
+
+
+@functools.cache
+def definitions() -> dict[str, Any]:
+    """The schemas of what a Pod is made of, by their kind's short name."""
+    found = {name: item for name, item in _file("_definitions.json")["$defs"].items() if ".core.v1." in name or name.endswith(".meta.v1.ObjectMeta")}
+    return {name.rpartition(".")[2]: item for name, item in found.items()}
+
+
+def _validator(schema: Any) -> Any:
     registry: Any = referencing.Registry()
-    for contents in (schema, definitions):
+    for contents in (schema, _file("_definitions.json")):
         registry = referencing.Resource.from_contents(contents) @ registry
     return jsonschema.validators.Draft202012Validator(schema, registry=registry)
+
+
+@functools.cache
+def validator(kind: str) -> Any:
+    """Kubernetes' own schema of a kind, strict: no unknown fields."""
+    return _validator(_file(f"{kind.lower()}-v1.json"))
+
+
+def field_validator(kind: str, field: str) -> Any:
+    """The same of one field of a part of it, such as PodSpec."""
+    schema = copy.deepcopy(definitions()[kind]["properties"][field])
+    return _validator({"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "field.json", **_absolute(schema)})
+
+
+def _absolute(schema: Any) -> Any:
+    """References within the file of definitions, as references to it."""
+    if isinstance(schema, dict):
+        place = _file("_definitions.json").get("$id", "")
+        return {key: f"{place}{item}" if key == "$ref" and str(item).startswith("#") else _absolute(item) for key, item in schema.items()}
+    return [_absolute(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def example(schema: Any) -> Any:
+    """A value that says everything that a schema has a name for."""
+    if "$ref" in schema:
+        schema = _file("_definitions.json")["$defs"][schema["$ref"].rpartition("/")[2]]
+    if "properties" in schema:
+        return {name: example(item) for name, item in schema["properties"].items()}
+    kinds = schema.get("type", "object")
+    kind = next(each for each in ([kinds] if isinstance(kinds, str) else kinds) if each != "null")
+    if kind == "array":
+        return [example(schema["items"])]
+    if kind == "object":
+        return {"key": example(schema["additionalProperties"])} if isinstance(schema.get("additionalProperties"), dict) else {}
+    return {"string": "2026-01-01T00:00:00Z" if schema.get("format") == "date-time" else "word", "integer": 1, "boolean": True, "number": 1}[kind]

@@ -3,36 +3,27 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import kubernetes_validate
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes import CLAIM_FORMS, FORMS, Field
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, NotSupported
 
 from tests.support.manifests import FULL, at, placed
-from tests.support.schema import VERSION, changed, mutations, validator
+from tests.support.schema import VERSION, changed, definitions, example, field_validator, mutations, validator
 from tools import manifest_doc
 
 FIELDS = [pytest.param(path, name, field, id=f"{path}.{name}") for path, _, fields in FORMS for name, field in fields.items()]
 
 
-@functools.cache
-def schema() -> Mapping[str, Any]:
-    files = importlib.resources.files("kubernetes_validate") / f"kubernetes-json-schema/v{VERSION}.0-local-strict/_definitions.json"
-    definitions: Mapping[str, Any] = json.loads(files.read_text())["$defs"]
-    return {name.rpartition(".")[2]: definition for name, definition in definitions.items() if ".core.v1." in name or name.endswith(".meta.v1.ObjectMeta")}
-
-
 @pytest.mark.parametrize(("path", "kind", "fields"), [pytest.param(*form, id=f"{form[1]} {form[0]}") for form in (*FORMS, *CLAIM_FORMS) if form[1]])
 def test_the_table_names_every_field_of_the_api(path: str, kind: str, fields: Mapping[str, Field]) -> None:
-    assert set(fields) == set(schema()[kind]["properties"]), path
+    assert set(fields) == set(definitions()[kind]["properties"]), path
 
 
 @pytest.mark.parametrize(("path", "name", "field"), FIELDS)
@@ -69,8 +60,38 @@ def test_what_is_noted_is_named_and_changes_nothing(path: str, name: str, value:
     assert pod == parse(placed(path, name, None))
 
 
+def mappings(value: object, path: str) -> Iterator[Mapping[str, Any]]:
+    """What stands at a form's path; where several fields have one form, at any of them."""
+    if not path:
+        assert isinstance(value, dict)
+        yield value
+        return
+    part, _, rest = path.partition(".")
+    alike = {"containers[]": ("containers", "initContainers"), "livenessProbe": ("livenessProbe", "readinessProbe", "startupProbe")}
+    names = {**alike, "postStart": ("postStart", "preStop"), "limits": ("limits", "requests")}.get(part, (part.removesuffix("[]"),))
+    for name in names:
+        inner = value.get(name) if isinstance(value, dict) else None
+        for item in inner if isinstance(inner, list) else [inner] if inner is not None else []:
+            yield from mappings(item, rest)
+
+
+# A status is ignored as a whole: it says how a pod fared elsewhere, in the words of whatever version.
+HONOURED = [
+    pytest.param(path, name, id=f"{path}.{name}")
+    for path, _, fields in FORMS
+    for name, field in fields.items()
+    if field.fate == "honoured" and name != "status"
+]
+
+
+@pytest.mark.parametrize(("path", "name"), HONOURED)
+def test_the_full_manifest_says_everything(path: str, name: str) -> None:
+    """So that the next test tries every field."""
+    assert any(each.get(name) is not None for each in mappings(FULL, path))
+
+
 def test_what_the_schema_rejects_is_rejected() -> None:
-    """Every field that is honoured or noted, with values of every wrong type."""
+    """Every field that is honoured, with values of every wrong type."""
     parse(FULL)
     kubernetes_validate.validate(FULL, VERSION, strict=True)
     rules = validator("Pod")
@@ -87,4 +108,62 @@ def test_what_the_schema_rejects_is_rejected() -> None:
             continue
         accepted.append((path, value))
     assert tried > 500
+    assert not accepted
+
+
+NOTED = [pytest.param(path, kind, name, id=f"{kind}.{name}") for path, kind, fields in FORMS if kind for name, field in fields.items() if field.fate == "noted"]
+
+
+@pytest.mark.parametrize(("path", "kind", "name"), NOTED)
+def test_what_the_schema_rejects_of_a_noted_field_is_rejected(path: str, kind: str, name: str) -> None:
+    whole = example(definitions()[kind]["properties"][name])
+    rules = field_validator(kind, name)
+    assert rules.is_valid(whole)
+    assert parse(placed(path, name, whole)).noted == (f"{at(path)}.{name}",)
+    accepted = []
+    for place, value in mutations(whole):
+        wrong = changed(whole, place, value)
+        if rules.is_valid(wrong):
+            continue
+        try:
+            parse(placed(path, name, wrong))
+        except InvalidManifest:
+            continue
+        accepted.append((place, value))
+    assert not accepted
+
+
+META = {"name": "a", "namespace": "default", "labels": {"a": "b"}, "annotations": {"a": "b"}, "creationTimestamp": "2026-01-01T00:00:00Z"}
+BESIDE = [
+    {"kind": "ConfigMap", "data": {"a": "b"}, "binaryData": {"c": "AA=="}, "immutable": True},
+    {"kind": "Secret", "type": "Opaque", "data": {"a": "AA=="}, "stringData": {"b": "c"}, "immutable": False},
+    {
+        "kind": "PersistentVolumeClaim",
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "volumeMode": "Filesystem",
+            "storageClassName": "fast",
+            "volumeAttributesClassName": "gold",
+        },
+    },
+]
+
+
+@pytest.mark.parametrize("document", BESIDE, ids=lambda document: document["kind"])
+def test_what_the_schema_rejects_beside_a_pod_is_rejected(document: dict[str, Any]) -> None:
+    whole = {"apiVersion": "v1", "metadata": META, **document}
+    rules = validator(document["kind"])
+    assert rules.is_valid(whole)
+    _manifest_objects.parse(whole)
+    accepted = []
+    for place, value in mutations(whole):
+        wrong = changed(whole, place, value)
+        if rules.is_valid(wrong):
+            continue
+        try:
+            _manifest_objects.parse(wrong)
+        except InvalidManifest:
+            continue
+        accepted.append((place, value))
     assert not accepted
