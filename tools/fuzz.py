@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzz hyperstart's parsers of plans and frames with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans unless given, and a
-fifth of that for frames.
+"""Fuzz hyperstart's parsers of plans, frames and requests with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans unless given, and a
+fifth of that for frames and for requests.
 
 What is found lies in build/fuzz afterwards, and the exit code is not 0.
 """
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
-from ansible_collections.hyper.pods.plugins.module_utils import _fields, _frames, _launch, _manifest, _pod_guest, _tags  # noqa: E402
+from ansible_collections.hyper.pods.plugins.module_utils import _fields, _frames, _launch, _manifest, _pod_guest  # noqa: E402
+from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag  # noqa: E402
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig  # noqa: E402
 
 from tests.support.manifests import FULL  # noqa: E402
@@ -22,22 +24,56 @@ from tests.support.manifests import FULL  # noqa: E402
 BUILD = ROOT / "build"
 TEN_MINUTES = 600
 IMAGE = f"sha256:{'a' * 64}"
+# What fuzz_control.c takes for an entry of a tree of files.
+ENTRY = 255
+
+_ATTRIBUTE = ((tag.ATTRIBUTE_NAME, "user.a"), (tag.ATTRIBUTE_VALUE, "b"))
+_NAMES = ((tag.ENTRY_PATH, "a/b"), (tag.ENTRY_SIZE, 5), (tag.ENTRY_TARGET, "/x"), (tag.ENTRY_SAME, "c"), (tag.ENTRY_DEVICE, 1), (tag.ENTRY_LEAVE, 1))
+_STAT = ((tag.ENTRY_MODE, 0o100644), (tag.ENTRY_UID, 0), (tag.ENTRY_GID, 0), (tag.ENTRY_TIME, 1))
+# Every kind of request with all that it can say: type → (tag, value).
+REQUESTS: dict[int, tuple[tuple[int, str | int | bytes], ...]] = {
+    tag.FRAME_EXEC: (
+        *((tag.EXEC_CONTAINER, "app"), (tag.EXEC_ARGV, "sh"), (tag.EXEC_ARGV, "-c"), (tag.EXEC_ENV, "A=b"), (tag.EXEC_WORKDIR, "/srv"), (tag.EXEC_USER, "0:0")),
+        *((tag.EXEC_STDIN, 1), (tag.EXEC_ROWS, 24), (tag.EXEC_COLUMNS, 80), (tag.EXEC_DETACHED, 0), (tag.EXEC_TREE, 0), (tag.EXEC_ATTACH, 0)),
+    ),
+    tag.FRAME_STOP: ((tag.STOP_GRACE_PERIOD, 5),),
+    tag.FRAME_SIGNAL: ((tag.SIGNAL_NUMBER, 15),),
+    tag.FRAME_RESIZE: ((tag.RESIZE_ROWS, 24), (tag.RESIZE_COLUMNS, 80)),
+    tag.FRAME_KILL: ((tag.KILL_CONTAINER, "app"), (tag.KILL_SIGNAL, 15)),
+    tag.FRAME_RESTART: ((tag.RESTART_CONTAINER, "app"), (tag.RESTART_GRACE_PERIOD, 5)),
+    tag.FRAME_UPDATE: ((tag.UPDATE_REPLACE, "app"), (tag.UPDATE_RETUNE, "log"), (tag.UPDATE_ROLLBACK, 1)),
+    tag.FRAME_HELLO: (),
+    tag.FRAME_STATUS: (),
+    tag.FRAME_WATCH: (),
+    tag.FRAME_STDIN: (),
+    ENTRY: (*_NAMES, *_STAT, (tag.ENTRY_ATTRIBUTE, b"".join(_fields.field(number, text.encode()) for number, text in _ATTRIBUTE))),
+}
+
+
+def request(kind: int, said: tuple[tuple[int, str | int | bytes], ...]) -> bytes:
+    """A request as fuzz_control.c reads it."""
+    values = (
+        (number, _fields.NUMBER.encode(value) if isinstance(value, int) else value.encode() if isinstance(value, str) else value) for number, value in said
+    )
+    payload = b"".join(_fields.field(number, value) for number, value in values)
+    return struct.pack("<BBH", kind, 7, len(payload)) + payload
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """What each target begins with: a plan that says everything, with its header and without, and a frame of each type."""
+    """What each target begins with: a plan that says everything, with its header and without, a frame of each type, and every request."""
     pod = _manifest.parse(FULL)
     images = {key: IMAGE for key, _, _ in pod.image_uses}
     plan = _launch.encode(_pod_guest.launch_plan(pod, images, {IMAGE: ImageConfig(cmd=("sleep", "1"), volumes=("/data/x",))}))
-    frames = [_frames.encode(_frames.Frame(kind, 1, _fields.field(1, b"app"))) for kind in range(1, _tags.FRAME_SIGNAL + 1)]
-    return {"plan": [plan, plan[_tags.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames}
+    frames = [_frames.encode(_frames.Frame(kind, 1, _fields.field(1, b"app"))) for kind in range(1, tag.FRAME_SIGNAL + 1)]
+    requests = [request(kind, said) for kind, said in REQUESTS.items()]
+    return {"plan": [plan, plan[tag.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames, "control": [*requests, b"".join(requests)]}
 
 
 def run(seconds: int) -> int:
     """The exit code: 0 where nothing was found."""
     subprocess.run(["make", "-s", "-C", str(ROOT / "hyperstart/init"), "fuzz"], check=True)
     worst = 0
-    times = {"plan": seconds, "frame": max(1, seconds // 5)}
+    times = {"plan": seconds, "frame": max(1, seconds // 5), "control": max(1, seconds // 5)}
     for target, inputs in seeds().items():
         place = BUILD / "fuzz" / target
         corpus = place / "corpus"

@@ -45,7 +45,7 @@ static const struct rule entry_rules[] = {
     RULE(ENTRY_DEVICE, FIELD_NUMBER, false, entry, device, NULL), RULE(ENTRY_ATTRIBUTE, FIELD_FORMS, false, entry, attributes, &attribute_form),
     RULE(ENTRY_LEAVE, FIELD_FLAG, false, entry, leave, NULL),
 };
-static const struct form entry_form = {"entry", sizeof(struct entry), entry_rules, sizeof entry_rules / sizeof *entry_rules, false, NULL, NULL};
+const struct form tree_entry_form = {"entry", sizeof(struct entry), entry_rules, sizeof entry_rules / sizeof *entry_rules, false, NULL, NULL};
 
 static uint8_t data[65536];
 static size_t begin, end;
@@ -184,7 +184,7 @@ int tree_receive(char *const *argv) {
             return 0;
         if (size > sizeof fields || take(fields, size) < 0)
             break;
-        int result = form_parse(&entry_form, fields, size, &entry, &arena, &error);
+        int result = form_parse(&tree_entry_form, fields, size, &entry, &arena, &error);
         if (result < 0)
             return give_up(argv[0], error.text);
         result = receive_entry(root, &entry, path);
