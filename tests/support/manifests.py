@@ -77,6 +77,7 @@ FULL: dict[str, Any] = {
             {"name": "room", "downwardAPI": {"items": [{"path": "cpu", "resourceFieldRef": {"containerName": "one", "resource": "limits.cpu"}}]}},
             {"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
             {"name": "raw", "persistentVolumeClaim": {"claimName": "raw"}},
+            {"name": "host", "hostPath": {"path": "/srv/pods/a", "type": "DirectoryOrCreate"}},
             {"name": "seed", "image": {"reference": "tools", "pullPolicy": "Never"}},
             {
                 "name": "mixed",
