@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _usage
@@ -16,11 +16,11 @@ from ansible_collections.hyper.pods.plugins.module_utils._fields import Malforme
 from ansible_collections.hyper.pods.plugins.module_utils._inside_log import Wanted
 from ansible_collections.hyper.pods.plugins.module_utils._log import parse
 
-from hyperstart import _road, watch_api
+from hyperstart import _road, api, watch_api
 from hyperstart._arguments import Subparsers, command, options_of
 from hyperstart._cli_inside import roads
 from hyperstart._cli_logs import since
-from hyperstart._output import size, table
+from hyperstart._output import size, span, table
 from hyperstart._road import NoRoad
 
 _CLEAR = "\x1b[H\x1b[J"
@@ -41,15 +41,15 @@ def add(subparsers: Subparsers) -> None:
         subparsers,
         "stats",
         stats,
-        usage="[OPTIONS] POD…",
+        usage="[OPTIONS] [POD…]",
         summary="show what pods and their containers use, again and again",
-        description="Shares of CPU time are in percent of one CPU. Bytes of disks and networks are the pod's, from its start.",
+        description="Without a POD, of all that run. CPU: percent of one CPU. Bytes of disks and networks are the pod's, from its start.",
         examples="""
-            hyper stats web
+            hyper stats
             hyper stats --no-stream --json web shop
         """,
     )
-    parser.add_argument("pods", nargs="+", metavar="POD")
+    parser.add_argument("pods", nargs="*", metavar="POD")
     parser.add_argument("--no-stream", action="store_true", help="once, and not until it is interrupted")
     parser = command(
         subparsers,
@@ -71,20 +71,23 @@ def add(subparsers: Subparsers) -> None:
 def top(arguments: argparse.Namespace) -> int:
     """List processes."""
     try:
-        found = [each for pod in arguments.pods for each in _asked(arguments, pod, lambda pod, control: _usage.processes(pod, control.sample()))]
+        with _controls(arguments, arguments.pods) as controls:
+            found: Sequence[Mapping[str, Any]] = [each for pod, control in controls.items() for each in _usage.processes(pod, control.sample())]
     except NoRoad:
-        found = list(watch_api.pod_processes(names=arguments.pods, **options_of(arguments)).processes)
+        found = watch_api.pod_processes(names=arguments.pods, **options_of(arguments)).processes
     print(json.dumps(found) if arguments.json else top_text(found), end="\n" if arguments.json else "")
     return 0
 
 
 def stats(arguments: argparse.Namespace) -> int:
     """Show usage."""
+    pods = arguments.pods or [pod.name for pod in api.list_pods(**options_of(arguments)).pods if pod.phase == "Running"]
     while True:
         try:
-            used = [_asked(arguments, pod, lambda pod, control: _usage.usage(pod, *_usage.twice(control.sample))) for pod in arguments.pods]
+            with _controls(arguments, pods) as controls:
+                used: Sequence[Mapping[str, Any]] = _usage.sampled(controls)
         except NoRoad:
-            used = list(watch_api.pod_usage(names=arguments.pods, **options_of(arguments)).usage)
+            used = watch_api.pod_usage(names=pods, **options_of(arguments)).usage
         again = not arguments.no_stream
         head = _CLEAR if again and sys.stdout.isatty() and not arguments.json else ""
         print(head + (json.dumps(used) + "\n" if arguments.json else stats_text(used)), end="", flush=True)
@@ -125,7 +128,7 @@ def top_text(processes: Sequence[Mapping[str, Any]]) -> str:
             *(str(process[name]) for name in ("pid", "parent", "uid", "state")),
             f"{process['cpu']:.1f}s",
             size(process["memory"]),
-            f"{process['age']:.0f}s",
+            span(process["age"]),
             _printable(process["command"]),
         ]
         for process in processes
@@ -155,11 +158,16 @@ def event_text(event: Mapping[str, Any]) -> str:
     return _printable(" ".join(word for word in (f"{event['time'][:19]}Z", where, event["event"], values) if word)) + "\n"
 
 
-def _asked(arguments: argparse.Namespace, pod: str, ask: Callable[[str, Control], Any]) -> Any:
-    """What a pod's guest answers. Raises NoRoad and what the road and Control raise."""
-    _, port = _road.find(roads(arguments), pod, lambda way: way.port(pod, None))
-    with Control.over(port.connection, pod, port.lock) as control:
-        return ask(pod, control)
+@contextlib.contextmanager
+def _controls(arguments: argparse.Namespace, pods: Sequence[str]) -> Iterator[dict[str, Control]]:
+    """Pods' control ports, by the pods' names. Raises NoRoad and what the road and Control raise."""
+    ways = roads(arguments)
+    with contextlib.ExitStack() as stack:
+        controls = {}
+        for pod in pods:
+            _, port = _road.find(ways, pod, lambda way, pod=pod: way.port(pod, None))  # type: ignore[misc]
+            controls[pod] = stack.enter_context(Control.over(port.connection, pod, port.lock))
+        yield controls
 
 
 def _events(pod: str, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:

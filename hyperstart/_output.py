@@ -147,14 +147,18 @@ def log_text(lines: Sequence[LogLine]) -> str:
 
 
 def age(created_at: str | None, *, now: datetime | None = None) -> str:
-    """How long ago, in the largest unit that fits: ``40s``, ``5m``, ``3h``, ``12d``."""
+    """How long ago, as ``span`` has it."""
     if not created_at:
         return "-"
-    seconds = int(((now or datetime.now(UTC)) - datetime.fromisoformat(created_at)).total_seconds())
+    return span(((now or datetime.now(UTC)) - datetime.fromisoformat(created_at)).total_seconds())
+
+
+def span(seconds: float) -> str:
+    """Seconds for people, in the largest unit that fits: ``40s``, ``5m``, ``3h``, ``12d``."""
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
-            return f"{seconds // length}{unit}"
-    return f"{max(seconds, 0)}s"
+            return f"{int(seconds // length)}{unit}"
+    return f"{max(int(seconds), 0)}s"
 
 
 def size(count: int) -> str:

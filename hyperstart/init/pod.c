@@ -113,7 +113,7 @@ static int prepare_storage(struct error *error) {
     if (pod.plan.scratch && !machine.test) {
         if (!disk)
             return fail(error, "waiting for the disk %s", SERIAL_SCRATCH), 1;
-        if (mount(disk, target, "ext4", MS_NOATIME, NULL) < 0)
+        if (mount(disk, target, "ext4", MS_NOATIME, EXT4_OPTIONS) < 0)
             return fail_errno(error, "mounting the disk %s", SERIAL_SCRATCH);
     } else if (!pod.plan.scratch && mount("tmpfs", target, "tmpfs", 0, "mode=755") < 0) {
         return fail_errno(error, "mounting a tmpfs for the writable layers");

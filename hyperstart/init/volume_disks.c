@@ -66,7 +66,7 @@ int volume_disk_prepare(const struct volume_plan *volume, struct error *error) {
         return fail_errno(error, "volume %s: its device", volume->name);
     if (volume->kind == VOLUME_BLOCK)
         return 0;
-    if (directories_make(target, 0755) < 0 || mount(disk, target, "ext4", MS_NOATIME | MS_NODEV, NULL) < 0)
+    if (directories_make(target, 0755) < 0 || mount(disk, target, "ext4", MS_NOATIME | MS_NODEV, EXT4_OPTIONS) < 0)
         return fail_errno(error, "volume %s: mounting its disk", volume->name);
     return grow(volume, disk, target, error);
 }

@@ -188,7 +188,7 @@ def _images(host: Host) -> Iterator[Finding]:
 def _leftovers(host: Host) -> Iterator[Finding]:
     lines = _host_prune.find(host).lines
     if lines:
-        yield Finding(WARNING, "leftovers", f"{len(lines)} things that nothing needs, such as: {lines[0]}", "Remove them: hyper prune")
+        yield Finding(WARNING, "leftovers", f"what nothing needs, {len(lines)} in all, such as: {lines[0]}", "Remove them: hyper prune")
     else:
         yield Finding(OK, "leftovers", "none")
 

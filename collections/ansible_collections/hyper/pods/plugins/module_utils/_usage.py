@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -58,22 +59,18 @@ def event(pod: str, line: _log.Line) -> dict[str, Any]:
     return {"pod": pod, "time": line.time, "container": "" if told.container == "-" else told.container, "event": told.word, "values": told.values}
 
 
-def twice(sample: Callable[[], Sample]) -> tuple[Sample, Sample]:
-    """Two samples, with the interval between them."""
-    former = sample()
+def sampled(controls: Mapping[str, Control]) -> list[dict[str, Any]]:
+    """The usage of pods, by their names; all are measured over the same interval. Raises what Control raises."""
+    former = {name: control.sample() for name, control in controls.items()}
     # What is measured is what is used meanwhile.
     time.sleep(INTERVAL)
-    return former, sample()
+    return [usage(name, former[name], control.sample()) for name, control in controls.items()]
 
 
 def usages(host: Host, names: Sequence[str]) -> list[dict[str, Any]]:
     """The usage of pods that run. Raises PodNotRunning, PodPaused and what Control raises."""
-
-    def look(name: str) -> dict[str, Any]:
-        with _control(host, name) as control:
-            return usage(name, *twice(control.sample))
-
-    return [look(name) for name in names]
+    with ExitStack() as stack:
+        return sampled({name: stack.enter_context(_control(host, name)) for name in names})
 
 
 def all_processes(host: Host, names: Sequence[str]) -> list[dict[str, Any]]:
