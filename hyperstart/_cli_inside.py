@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import getpass
+import json
 import os
 import sys
 
@@ -31,8 +33,8 @@ def add(subparsers: Subparsers) -> None:
             hyper exec shop -c redis -- redis-cli ping
             hyper exec shop -c db -- psql < dump.sql
             hyper exec --guest web -- cat /proc/1/mounts
+            hyper exec --json web -- nginx -v
         """,
-        json=False,
         interactive=True,
     )
     exec_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="POD -- COMMAND…")
@@ -124,6 +126,8 @@ def exec_(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--detach goes without --tty and --interactive")
     if arguments.guest and arguments.user is not None:
         arguments.parser.error("--guest goes without --user: it is root's")
+    if arguments.json and arguments.tty:
+        arguments.parser.error("--json goes without --tty")
     from_terminal = sys.stdin is not None and sys.stdin.isatty()
     if arguments.tty and not from_terminal:
         arguments.parser.error("--tty: standard input is not a terminal")
@@ -145,26 +149,37 @@ def exec_(arguments: argparse.Namespace) -> int:
             env.setdefault("TERM", os.environ.get("TERM", "xterm"))
             window = stack.enter_context(Terminal(sys.stdin.fileno(), raw=arguments.interactive))
         try:
-            return control.exec(
+            ended = control.exec(
                 port.container,
                 rest,
                 env=env,
                 workdir=arguments.workdir,
                 user=arguments.user,
                 stdin=sys.stdin.buffer if takes_stdin else None,
-                on_stdout=lambda data: _write(1, data),
-                on_stderr=lambda data: _write(2, data),
+                on_stdout=None if arguments.json else lambda data: _write(1, data),
+                on_stderr=None if arguments.json else lambda data: _write(2, data),
                 window=window,
                 detached=arguments.detach,
                 guest=arguments.guest,
                 timeout=arguments.timeout,
-            ).code
+            )
         except ExecFailed as failed:
             if failed.code is None:
                 raise
             stack.close()
+            if arguments.json:
+                return _as_json(failed.code, b"", f"{failed.message}\n".encode())
             print(failed.message, file=sys.stderr)
             return failed.code
+    return _as_json(ended.code, ended.stdout, ended.stderr) if arguments.json else ended.code
+
+
+def _as_json(code: int, stdout: bytes, stderr: bytes) -> int:
+    """Print how a command ended, as text and byte for byte."""
+    texts = {name: data.decode(errors="replace") for name, data in (("stdout", stdout), ("stderr", stderr))}
+    exact = {f"{name}Base64": base64.b64encode(data).decode() for name, data in (("stdout", stdout), ("stderr", stderr))}
+    print(json.dumps({"exitCode": code, **texts, **exact}))
+    return code
 
 
 def roads(arguments: argparse.Namespace) -> list[Road]:
@@ -199,6 +214,8 @@ def _played(arguments: argparse.Namespace, pod: str, words: list[str], env: dict
             timeout=arguments.timeout,
             **options_of(arguments, reporter),
         )
+    if arguments.json:
+        return _as_json(result.exit_code, result.stdout, result.stderr)
     for stream, data in ((sys.stdout, result.stdout), (sys.stderr, result.stderr)):
         stream.buffer.write(data)
         stream.flush()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import resource
@@ -150,6 +151,9 @@ def test_a_command_in_the_guests_own_namespaces(environment: dict[str, str], pod
     assert hyper(environment, "exec", POD, "--", "ls", "/proc/1/root/dev", code=1) == b""
     assert "tmpfs" in pods.module("pod_exec", pod=POD, argv=["cat", "/proc/1/mounts"], guest=True)["stdout"]
     assert pods.module("pod_exec", pod=POD, argv=["true"], guest=True, user="app", fails=True)["where"] == "user"
+    for words, wanted in ((["sh", "-c", "printf '\\377'; exit 3"], (3, "\ufffd", "/w==")), (["nosuch"], (127, "", ""))):
+        said = json.loads(hyper(environment, "exec", "--json", POD, "--", *words, code=wanted[0]))
+        assert (said["exitCode"], said["stdout"], said["stdoutBase64"]) == wanted
     hyper(environment, "exec", "--guest", POD, "-c", "user", "-d", "--", "sleep", "6543")
     assert "sleep 6543" in pods.shell(POD, "app", "ps -o args")
     pods.pod(POD, state="restarted", containers=["user"], grace_period=0)
