@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzz hyperstart's parsers of plans, frames and requests with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans unless given, and a
-fifth of that for frames and for requests.
+"""Fuzz hyperstart's parsers of plans, frames, requests and DHCP with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans unless given,
+and a fifth of that for each of the others.
 
 What is found lies in build/fuzz afterwards, and the exit code is not 0.
 """
@@ -60,20 +60,23 @@ def request(kind: int, said: tuple[tuple[int, str | int | bytes], ...]) -> bytes
 
 
 def seeds() -> dict[str, list[bytes]]:
-    """What each target begins with: a plan that says everything, with its header and without, a frame of each type, and every request."""
+    """What each target begins with: a plan that says everything, with its header and without, a frame of each type, every request, an answer of DHCP."""
     pod = _manifest.parse(FULL)
     images = {key: IMAGE for key, _, _ in pod.image_uses}
     plan = _launch.encode(_pod_guest.launch_plan(pod, images, {IMAGE: ImageConfig(cmd=("sleep", "1"), volumes=("/data/x",))}))
     frames = [_frames.encode(_frames.Frame(kind, 1, _fields.field(1, b"app"))) for kind in range(1, tag.FRAME_SIGNAL + 1)]
     requests = [request(kind, said) for kind, said in REQUESTS.items()]
-    return {"plan": [plan, plan[tag.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames, "control": [*requests, b"".join(requests)]}
+    # An ACK with a lease, mask, router, name server, MTU and both times (RFC 2131, 2132).
+    options = "6382536335010536040a0000013304000000640104ffffff0003040a00000106040a0000010f036c616e1a0205783a04000000053b0400000009ff"
+    answer = bytes([2, 1, 6, 0]) + bytes(12) + bytes([10, 0, 0, 5]) + bytes(216) + bytes.fromhex(options)
+    return {"plan": [plan, plan[tag.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames, "control": [*requests, b"".join(requests)], "dhcp": [answer]}
 
 
 def run(seconds: int) -> int:
     """The exit code: 0 where nothing was found."""
     subprocess.run(["make", "-s", "-C", str(ROOT / "hyperstart/init"), "fuzz"], check=True)
     worst = 0
-    times = {"plan": seconds, "frame": max(1, seconds // 5), "control": max(1, seconds // 5)}
+    times = {"plan": seconds, **dict.fromkeys(("frame", "control", "dhcp"), max(1, seconds // 5))}
     for target, inputs in seeds().items():
         place = BUILD / "fuzz" / target
         corpus = place / "corpus"

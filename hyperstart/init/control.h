@@ -75,6 +75,11 @@
 #define STATUS_CONTAINER 3    /* fields +, in the plan's order */
 #define STATUS_REASON 4       /* text: "DeadlineExceeded" */
 #define STATUS_STARTED_AT 240 /* number: nanoseconds since 1970, of the guest's start */
+#define STATUS_INTERFACE 260  /* fields +, in the plan's order: those that are given addresses by the network */
+
+/* STATUS: interface */
+#define STATUS_INTERFACE_MAC 1     /* text ! */
+#define STATUS_INTERFACE_ADDRESS 2 /* text +, without a prefix; IPv4 first */
 
 /* STATUS: container */
 #define STATUS_CONTAINER_NAME 1          /* text ! */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* Any bytes as a launch plan; and, sealed with a right header, as the body of one. */
 #include "launch_plan.h"
+#include "own_address.h"
 #include "plan.h"
 
 #include <stdlib.h>
@@ -17,8 +18,8 @@ static void parse(const uint8_t *header, const uint8_t *body, size_t size) {
     uint8_t *copy = malloc(size ? size : 1);
     if (size)
         memcpy(copy, body, size);
-    if (plan_body_size(header, &announced, &error) == 0 && announced == size)
-        plan_parse(header, copy, &plan, &arena, &error);
+    if (plan_body_size(header, &announced, &error) == 0 && announced == size && plan_parse(header, copy, &plan, &arena, &error) == 0)
+        own_address_fill(&plan, "192.0.2.5");
     arena_free(&arena);
     free(copy);
 }

@@ -43,6 +43,11 @@ static int check_interface(void *target, struct error *error) {
             return fail(error, "interface %s: \"%.60s\" is not an address", interface->mac, interface->gateways.items[index]);
     if (interface->mtu > 65535)
         return fail(error, "interface %s: the MTU is out of range", interface->mac);
+    for (size_t index = 0; index < interface->routed.count; index++)
+        if (interface->routed.items[index] != 4 && interface->routed.items[index] != 6)
+            return fail(error, "interface %s: there is no family %" PRIu64, interface->mac, interface->routed.items[index]);
+    if (interface->names && strpbrk(interface->names, "\r\n"))
+        return fail(error, "interface %s: its names are more than a line", interface->mac);
     return 0;
 }
 
@@ -231,6 +236,11 @@ static const struct rule interface_rules[] = {
     RULE(INTERFACE_ADDRESS, FIELD_TEXTS, false, interface_plan, addresses, NULL),
     RULE(INTERFACE_GATEWAY, FIELD_TEXTS, false, interface_plan, gateways, NULL),
     RULE(INTERFACE_MTU, FIELD_NUMBER, false, interface_plan, mtu, NULL),
+    RULE(INTERFACE_DHCP, FIELD_FLAG, false, interface_plan, dhcp, NULL),
+    RULE(INTERFACE_ADVERTISED, FIELD_FLAG, false, interface_plan, advertised, NULL),
+    RULE(INTERFACE_ROUTED, FIELD_NUMBERS, false, interface_plan, routed, NULL),
+    RULE(INTERFACE_RESOLVER, FIELD_FLAG, false, interface_plan, resolver, NULL),
+    RULE(INTERFACE_NAMES, FIELD_TEXT, false, interface_plan, names, NULL),
 };
 static const struct form interface_form = FORM("interface", interface_plan, interface_rules, NULL, check_interface);
 

@@ -9,6 +9,9 @@ struct interface_plan {
     char *mac;
     struct texts addresses, gateways;
     uint64_t mtu; /* 0: the device's own */
+    bool dhcp, advertised, resolver;
+    struct numbers routed; /* 4, 6 */
+    char *names;
 };
 
 struct file_plan {

@@ -22,7 +22,7 @@ static int check_action(void *target, struct error *error) {
     if (action->kind == ACTION_EXEC && (!action->argv.count || !action->argv.items[0][0]))
         return fail(error, "action: the command is empty");
     if (action->kind == ACTION_TCP || action->kind == ACTION_HTTP) {
-        if (!action->address || address_parse(action->address, false, &address) < 0)
+        if (!action->address || (strcmp(action->address, PLAN_OWN_ADDRESS) && address_parse(action->address, false, &address) < 0))
             return fail(error, "action: \"%.60s\" is not an address", action->address ? action->address : "");
         if (!action->port || action->port > 65535)
             return fail(error, "action: the port is out of range");

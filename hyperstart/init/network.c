@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -64,9 +65,10 @@ static int link_up(unsigned interface, uint32_t mtu) {
     return ask(&request);
 }
 
-static int add_address(unsigned interface, const struct address *address) {
+/* type: RTM_NEWADDR or RTM_DELADDR. */
+static int change_address(uint16_t type, unsigned interface, const struct address *address) {
     struct request request;
-    struct ifaddrmsg *message = begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof *message);
+    struct ifaddrmsg *message = begin(&request, type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0, sizeof *message);
     message->ifa_family = (uint8_t)address->family;
     message->ifa_prefixlen = address->prefix;
     message->ifa_index = interface;
@@ -77,14 +79,16 @@ static int add_address(unsigned interface, const struct address *address) {
     return ask(&request);
 }
 
-static int add_default_route(unsigned interface, const struct address *gateway) {
+/* type: RTM_NEWROUTE or RTM_DELROUTE. */
+static int change_default_route(uint16_t type, unsigned flags, unsigned interface, const struct address *gateway) {
     struct request request;
-    struct rtmsg *route = begin(&request, RTM_NEWROUTE, NLM_F_CREATE, sizeof *route);
+    struct rtmsg *route = begin(&request, type, type == RTM_NEWROUTE ? NLM_F_CREATE : 0, sizeof *route);
     route->rtm_family = (uint8_t)gateway->family;
     route->rtm_table = RT_TABLE_MAIN;
     route->rtm_protocol = RTPROT_STATIC;
     route->rtm_scope = RT_SCOPE_UNIVERSE;
     route->rtm_type = RTN_UNICAST;
+    route->rtm_flags = flags;
     attribute(&request, RTA_GATEWAY, gateway->bytes, gateway->size);
     attribute(&request, RTA_OIF, &interface, sizeof interface);
     return ask(&request);
@@ -92,7 +96,7 @@ static int add_default_route(unsigned interface, const struct address *gateway) 
 
 int loopback_up(struct error *error) { return link_up(if_nametoindex("lo"), 0) < 0 ? fail_errno(error, "the loopback interface") : 0; }
 
-static unsigned find_interface(const char *mac) {
+unsigned interface_number(const char *mac) {
     unsigned found = 0;
     DIR *entries = opendir("/sys/class/net");
     if (!entries)
@@ -107,28 +111,64 @@ static unsigned find_interface(const char *mac) {
     return found;
 }
 
-/* The plan says all addresses; what a router on the network offers is not taken. A kernel without IPv6 has nothing to switch off. */
-static void refuse_offers(unsigned interface) {
+static bool takes_route(const struct interface_plan *plan, uint64_t family) {
+    for (size_t index = 0; index < plan->routed.count; index++)
+        if (plan->routed.items[index] == family)
+            return true;
+    return false;
+}
+
+/* What a router on the network offers is not taken unless the plan says so. A kernel without IPv6 has nothing to switch off. */
+static void refuse_offers(unsigned interface, const struct interface_plan *plan) {
     char name[IF_NAMESIZE], path[80];
-    if (!if_indextoname(interface, name))
+    if (!if_indextoname(interface, name) || (plan->advertised && takes_route(plan, 6)))
         return;
-    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
+    snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra%s", name, plan->advertised ? "_defrtr" : "");
     word_write(path, "0");
 }
 
 int interface_configure(const struct interface_plan *plan, struct error *error) {
-    unsigned interface = find_interface(plan->mac);
+    unsigned interface = interface_number(plan->mac);
     struct address address;
     if (!interface)
         return 1;
-    refuse_offers(interface);
+    refuse_offers(interface, plan);
     if (link_up(interface, (uint32_t)plan->mtu) < 0)
         return fail_errno(error, "interface %s", plan->mac);
     for (size_t index = 0; index < plan->addresses.count; index++)
-        if (address_parse(plan->addresses.items[index], true, &address) < 0 || add_address(interface, &address) < 0)
+        if (address_parse(plan->addresses.items[index], true, &address) < 0 || change_address(RTM_NEWADDR, interface, &address) < 0)
             return fail_errno(error, "interface %s: address %s", plan->mac, plan->addresses.items[index]);
     for (size_t index = 0; index < plan->gateways.count; index++)
-        if (address_parse(plan->gateways.items[index], false, &address) < 0 || add_default_route(interface, &address) < 0)
+        if (address_parse(plan->gateways.items[index], false, &address) < 0 || change_default_route(RTM_NEWROUTE, 0, interface, &address) < 0)
             return fail_errno(error, "interface %s: gateway %s", plan->mac, plan->gateways.items[index]);
     return 0;
+}
+
+static struct address of_ipv4(uint32_t number, uint8_t prefix) {
+    struct address address = {.family = AF_INET, .size = sizeof number, .prefix = prefix};
+    memcpy(address.bytes, &number, sizeof number);
+    return address;
+}
+
+/* Addresses and routes of leases that the kernel has lost meanwhile are no failure: what is wanted of it is that it has the last one. */
+int interface_lease(unsigned interface, const struct interface_plan *plan, const struct lease *lease, const struct lease *former) {
+    bool routed = takes_route(plan, 4);
+    if (former && routed && former->router && (!lease || former->router != lease->router)) {
+        struct address router = of_ipv4(former->router, 32);
+        change_default_route(RTM_DELROUTE, 0, interface, &router);
+    }
+    if (former && (!lease || former->address != lease->address || former->prefix != lease->prefix)) {
+        struct address address = of_ipv4(former->address, former->prefix);
+        change_address(RTM_DELADDR, interface, &address);
+    }
+    if (!lease)
+        return 0;
+    struct address address = of_ipv4(lease->address, lease->prefix), router = of_ipv4(lease->router, 32);
+    /* Only a smaller one: the host's end of the wire takes no larger frames than before. */
+    if (!plan->mtu && lease->mtu && lease->mtu < ETH_DATA_LEN)
+        link_up(interface, lease->mtu);
+    if (change_address(RTM_NEWADDR, interface, &address) < 0)
+        return -1;
+    /* A router may stand outside of the network that the address is in. */
+    return routed && lease->router ? change_default_route(RTM_NEWROUTE, RTNH_F_ONLINK, interface, &router) : 0;
 }

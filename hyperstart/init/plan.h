@@ -10,6 +10,8 @@
  *   +        may occur several times, in order; every other field at most once
  *   !        has to occur; an absent text is empty, an absent number is 0 (or what the comment says)
  *
+ * In arguments, environment, probes, hooks and files PLAN_OWN_ADDRESS stands for the address that the first interface is given by DHCP.
+ *
  * How a plan is tried without a guest: as root, as PID 1 of new PID, mount, network, IPC and UTS namespaces,
  *
  *   unshare --fork --pid --mount --net --ipc --uts -- hyperstart --test --plan FILE --control FD[,FD...] --log FD --state DIR
@@ -27,6 +29,8 @@
 #define PLAN_MAX_SIZE 16777216
 /* The disk has two places for a plan, one behind the other; of two whole plans the one with the higher revision counts. Behind them lie images. */
 #define PLAN_PLACE_SIZE 33554432
+/* No shorter than an address of IPv4 can be, so that this finds room in its place. */
+#define PLAN_OWN_ADDRESS "{{pod-address}}"
 
 /* plan */
 #define PLAN_HOSTNAME 1        /* text ! */
@@ -46,10 +50,15 @@
 #define IMAGE_SIZE 3   /* number of bytes ! a multiple of 512 */
 
 /* interface */
-#define INTERFACE_MAC 1     /* text ! "52:54:00:12:34:56" */
-#define INTERFACE_ADDRESS 2 /* text + "10.0.2.15/24", "fec0::15/64" */
-#define INTERFACE_GATEWAY 3 /* text + a default route by it */
-#define INTERFACE_MTU 4     /* number; absent: the device's own */
+#define INTERFACE_MAC 1          /* text ! "52:54:00:12:34:56" */
+#define INTERFACE_ADDRESS 2      /* text + "10.0.2.15/24", "fec0::15/64" */
+#define INTERFACE_GATEWAY 3      /* text + a default route by it */
+#define INTERFACE_MTU 4          /* number; absent: the device's own, or a smaller one that DHCP says */
+#define INTERFACE_DHCP 260       /* flag: it is given an address of IPv4 by DHCP, for which containers wait */
+#define INTERFACE_ADVERTISED 261 /* flag: what routers of IPv6 advertise is taken */
+#define INTERFACE_ROUTED 262     /* number + 4 or 6: the family of a default route that is taken from what is offered */
+#define INTERFACE_RESOLVER 263   /* flag: the name servers that DHCP says are the pod's, before those of PLAN_RESOLV_CONF */
+#define INTERFACE_NAMES 264      /* text: what /etc/hosts calls the address that DHCP gives */
 
 /* volume */
 #define VOLUME_NAME 1     /* text ! */

@@ -4,6 +4,7 @@
 #include "devices.h"
 #include "files.h"
 #include "images.h"
+#include "leases.h"
 #include "log.h"
 #include "machine.h"
 #include "network.h"
@@ -74,14 +75,7 @@ int pod_load(const char *path, struct error *error) {
 }
 
 static int set_names(struct error *error) {
-    if (sethostname(pod.plan.hostname, strlen(pod.plan.hostname)) < 0)
-        return fail_errno(error, "host name");
-    char line[80];
-    int size = snprintf(line, sizeof line, "%s\n", pod.plan.hostname);
-    if (file_write(state_path("etc/hostname"), line, (size_t)size) < 0 || file_write(state_path("etc/hosts"), pod.plan.hosts.data, pod.plan.hosts.size) < 0 ||
-        file_write(state_path("etc/resolv.conf"), pod.plan.resolv_conf.data, pod.plan.resolv_conf.size) < 0)
-        return fail_errno(error, "writing the names of the pod");
-    return 0;
+    return sethostname(pod.plan.hostname, strlen(pod.plan.hostname)) < 0 ? fail_errno(error, "host name") : names_write(error);
 }
 
 /* 0: ready; 1: a device is missing, and said; -1. */
@@ -99,6 +93,8 @@ static int prepare_network(struct error *error) {
         if (result)
             return result;
         interfaces_ready[index] = true;
+        if (leases_begin(index, error) < 0)
+            return -1;
     }
     return 0;
 }
@@ -134,6 +130,8 @@ void pod_progress(void) {
     int result = prepare_network(&error);
     if (result == 0)
         result = prepare_storage(&error);
+    if (result == 0)
+        result = leases_missing(&error);
     for (size_t index = 0; result == 0 && index < pod.count; index++) {
         struct container *container = pod.containers[index];
         if (container->state == CONTAINER_WAITING && !container->ended && !container->removed) {

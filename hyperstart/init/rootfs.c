@@ -151,12 +151,19 @@ static bool has_mount(const struct container_plan *container, const char *target
     return false;
 }
 
+static bool has_resolver(const struct launch_plan *plan) {
+    for (size_t index = 0; index < plan->interfaces.count; index++)
+        if (plan->interfaces.items[index].dhcp && plan->interfaces.items[index].resolver)
+            return true;
+    return false;
+}
+
 /* The pod's names, one set of files for all containers. */
 static int mount_names(const struct container_plan *container, const struct launch_plan *plan, int root, struct error *error) {
     const struct {
         const char *name;
         bool given;
-    } files[] = {{"hosts", plan->hosts.data}, {"resolv.conf", plan->resolv_conf.data}, {"hostname", true}};
+    } files[] = {{"hosts", plan->hosts.data}, {"resolv.conf", plan->resolv_conf.data || has_resolver(plan)}, {"hostname", true}};
     for (size_t index = 0; index < sizeof files / sizeof *files; index++) {
         char target_path[32];
         snprintf(target_path, sizeof target_path, "/etc/%s", files[index].name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /* The pod's status as the fields of a STATUS frame. */
 #include "control.h"
+#include "leases.h"
 #include "pod.h"
 
 static void write_container(struct writer *writer, const struct container *container) {
@@ -55,6 +56,7 @@ void pod_status(struct writer *writer) {
     write_text(writer, STATUS_MESSAGE, pod.message);
     write_number(writer, STATUS_STARTED_AT, pod.started_at);
     write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
+    leases_status(writer);
     for (size_t index = 0; index < pod.count; index++)
         write_container(writer, pod.containers[index]);
 }

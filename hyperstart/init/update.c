@@ -4,6 +4,7 @@
 #include "control.h"
 #include "generation.h"
 #include "images.h"
+#include "leases.h"
 #include "limits.h"
 #include "log.h"
 #include "pod.h"
@@ -183,6 +184,7 @@ int pod_update(const struct update *update, struct error *error) {
             return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);
     if (!(wanted = generation_read(pod.plan_path, error)))
         return -1;
+    leases_fill(&wanted->plan);
     if (check(update, wanted, error) < 0) {
         generations_tidy(generation_in_use);
         return -1;

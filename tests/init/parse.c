@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The init's parsers, fed many inputs in one process: `parse plan` or `parse frames`, inputs on stdin as `length u32, bytes`, one line of answer each.
- * A plan's line is "ok" or what is wrong with it; the line of a stream of frames has "type:id:size:crc32" for each frame that was found.
+ * The init's parsers, fed many inputs in one process: `parse plan`, `parse frames`, inputs on stdin as `length u32, bytes`, one line of answer each.
+ * A plan's line is "ok" or what is wrong with it; the line of a stream of frames has "type:id:size:crc32" for each frame that was found;
+ * `parse dhcp`: what an answer to the transaction 0x12345678 of 52:54:00:00:00:01 means, field after field, or "0".
  */
 #include "control.h"
+#include "dhcp_message.h"
 #include "frame.h"
 #include "launch_plan.h"
 #include "plan.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,13 +56,29 @@ static void parse_frames(const uint8_t *data, size_t size) {
     free(left);
 }
 
+static void parse_dhcp(const uint8_t *data, size_t size) {
+    const struct dhcp_request request = {.xid = 0x12345678, .mac = {0x52, 0x54, 0, 0, 0, 1}, .hostname = ""};
+    struct lease lease;
+    int type = dhcp_read(data, size, &request, &lease);
+    printf("%d", type);
+    if (type && type != DHCP_NAK) {
+        printf(" %s/%u", inet_ntoa((struct in_addr){lease.address}), lease.prefix);
+        printf(" by %s", inet_ntoa((struct in_addr){lease.server}));
+        printf(" via %s", inet_ntoa((struct in_addr){lease.router}));
+        for (size_t index = 0; index < lease.name_server_count; index++)
+            printf(" dns %s", inet_ntoa((struct in_addr){lease.name_servers[index]}));
+        printf(" in %s mtu %u for %u %u %u", lease.domain[0] ? lease.domain : "-", lease.mtu, lease.renew, lease.rebind, lease.seconds);
+    }
+    puts("");
+}
+
 int main(int argc, char **argv) {
     uint32_t size;
     while (argc == 2 && fread(&size, sizeof size, 1, stdin) == 1) {
         uint8_t *data = malloc(size ? size : 1);
         if (fread(data, 1, size, stdin) != size)
             return 1;
-        (strcmp(argv[1], "plan") ? parse_frames : parse_plan)(data, size);
+        (!strcmp(argv[1], "plan") ? parse_plan : !strcmp(argv[1], "dhcp") ? parse_dhcp : parse_frames)(data, size);
         free(data);
     }
     return argc != 2;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import random
 import struct
@@ -62,7 +63,10 @@ PLAN = LaunchPlan(
 def parse(tmp_path_factory: pytest.TempPathFactory) -> Parse:
     """Give inputs to the parser of plans or of frames; a line of answer for each."""
     binary = tmp_path_factory.mktemp("parse") / "parse"
-    sources = [Path(__file__).with_name("parse.c"), *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "life_plan", "address"))]
+    sources = [
+        Path(__file__).with_name("parse.c"),
+        *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "life_plan", "address", "dhcp_message")),
+    ]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run([os.environ.get("CC", "cc"), *flags, "-I", SOURCES, "-o", binary, *sources], check=True)
 
@@ -139,6 +143,72 @@ STREAMS = st.lists(st.one_of(FRAMES, HEADERS, st.binary(max_size=30), st.sampled
 @given(streams=st.lists(STREAMS, max_size=5))
 def test_c_and_python_find_the_same_frames(parse: Parse, streams: list[bytes]) -> None:
     assert parse("frames", streams) == [as_c_says(list(Decoder().feed(stream))) for stream in streams]
+
+
+def option(code: int, data: bytes) -> bytes:
+    return bytes([code, len(data)]) + data
+
+
+def address(text: str) -> bytes:
+    return ipaddress.ip_address(text).packed
+
+
+def reply(*options: bytes, own: str = "192.0.2.50", file: bytes = b"", sname: bytes = b"", head: bytes = b"\x02\x01\x06\x00\x12\x34\x56\x78") -> bytes:
+    """An answer of DHCP (RFC 2131, 2)."""
+    fixed = head + bytes(8) + address(own) + bytes(8) + bytes.fromhex("525400000001") + bytes(10) + sname.ljust(64, b"\0") + file.ljust(128, b"\0")
+    return fixed + bytes.fromhex("63825363") + b"".join(options)
+
+
+OFFER, ACK, NAK = (option(53, bytes([number])) for number in (2, 5, 6))
+SERVER, MASK, TIME = option(54, address("192.0.2.1")), option(1, address("255.255.255.0")), option(51, (3600).to_bytes(4, "big"))
+FULL = (
+    *(ACK, SERVER, MASK, TIME, option(3, address("192.0.2.1")), option(6, address("192.0.2.2") + address("192.0.2.3")), option(15, b"lan.example\0")),
+    *(option(26, b"\x05\x78"), option(58, (100).to_bytes(4, "big")), option(59, (200).to_bytes(4, "big")), b"\xff"),
+)
+PLAINLY = "192.0.2.50/24 by 192.0.2.1 via 0.0.0.0 in - mtu 0 for 1800 3150 3600"
+
+
+@pytest.mark.parametrize(
+    ("message", "meaning"),
+    [
+        (reply(*FULL), "5 192.0.2.50/24 by 192.0.2.1 via 192.0.2.1 dns 192.0.2.2 dns 192.0.2.3 in lan.example mtu 1400 for 100 200 3600"),
+        (reply(OFFER, SERVER, MASK, TIME), f"2 {PLAINLY}"),
+        (reply(NAK, SERVER), "6"),
+        # Options may go on in the fields for file names.
+        (reply(OFFER, option(52, b"\x03"), b"\xff", file=SERVER + MASK + b"\xff", sname=TIME), f"2 {PLAINLY}"),
+        (
+            reply(OFFER, b"\0\0", SERVER, MASK, TIME, option(3, address("192.0.2.50")), option(26, b"\x02\x00"), option(15, b"a\nnameserver 6.6.6.6")),
+            f"2 {PLAINLY}",
+        ),
+        (reply(OFFER, SERVER, MASK, TIME, option(3, address("127.0.0.1")), option(6, address("0.0.0.0")), option(58, b"\xff" * 4)), f"2 {PLAINLY}"),
+        (reply(OFFER, SERVER, option(1, address("255.255.255.255")), TIME), f"2 {PLAINLY.replace('/24', '/32')}"),
+        (reply(OFFER, SERVER, TIME, own="10.0.0.5"), f"2 {PLAINLY.replace('192.0.2.50/24', '10.0.0.5/8')}"),
+        (reply(OFFER, SERVER, MASK, option(51, b"\0\0\0\1")), f"2 {PLAINLY.replace('1800 3150 3600', '5 8 10')}"),
+        (reply(OFFER, SERVER, MASK, option(51, b"\xff" * 4)), f"2 {PLAINLY.replace('1800 3150 3600', '4294967295 4294967295 4294967295')}"),
+        # What nobody could use, or was not asked for.
+        (reply(OFFER, SERVER, MASK), "0"),
+        (reply(OFFER, MASK, TIME), "0"),
+        (reply(SERVER, MASK, TIME), "0"),
+        (reply(option(53, b"\x01"), SERVER, MASK, TIME), "0"),
+        (reply(OFFER, option(54, address("0.0.0.0")), MASK, TIME), "0"),
+        (reply(OFFER, SERVER, option(1, address("255.0.255.0")), TIME), "0"),
+        (reply(OFFER, SERVER, option(1, address("0.0.0.0")), TIME), "0"),
+        (reply(*FULL, head=b"\x01\x01\x06\x00\x12\x34\x56\x78"), "0"),
+        (reply(*FULL, head=b"\x02\x01\x06\x00\x12\x34\x56\x79"), "0"),
+        *((reply(OFFER, SERVER, MASK, TIME, own=own), "0") for own in ("0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.0", "192.0.2.255")),
+    ],
+)
+def test_answers_of_dhcp(parse: Parse, message: bytes, meaning: str) -> None:
+    assert parse("dhcp", [message]) == [meaning]
+
+
+def test_damaged_answers_of_dhcp(parse: Parse) -> None:
+    """Cut off at every byte, every bit flipped, put together at random: never read beyond, and never believed in part."""
+    whole = reply(*FULL)
+    parse("dhcp", [whole[:size] for size in range(len(whole))])
+    parse("dhcp", [whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in range(8)])
+    chance = random.Random(1)
+    parse("dhcp", [whole[:240] + bytes(chance.choice((*whole[240:], 0, 1, 4, 255)) for _ in range(chance.randrange(80))) for _ in range(20000)])
 
 
 def test_every_bit_of_a_frame_flipped(parse: Parse) -> None:

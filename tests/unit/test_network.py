@@ -52,6 +52,11 @@ def pod(annotation: object = None, *, ports: list[dict[str, Any]] | None = None,
             (Nic("bridge", bridge="br0", addresses=("192.168.1.20/24",), gateways=("192.168.1.1",), mtu=9000), Nic("nat", network="default")),
         ),
         ({"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4/8"], "vlan": 5}, (Nic("bridge", bridge="br0", addresses=("1.2.3.4/8",), vlan=5),)),
+        ("bridge:br0", (Nic("bridge", bridge="br0", dhcp=True),)),
+        (
+            {"kind": "bridge", "bridge": "br0", "dhcp": True, "accept_ra": True, "addresses": ["fd00::5/64"]},
+            (Nic("bridge", bridge="br0", addresses=("fd00::5/64",), dhcp=True, accept_ra=True),),
+        ),
     ],
 )
 def test_annotations(annotation: object, nics: tuple[Nic, ...]) -> None:
@@ -65,13 +70,17 @@ def test_annotations(annotation: object, nics: tuple[Nic, ...]) -> None:
         ("[", "", "not JSON"),
         ("user,user", "[1]", "one user-mode network"),
         ("nat,nat:default", "[1]", "already"),
-        ("bridge:br0", "[0].addresses", "required"),
         ("bridge", "[0].bridge", "required"),
         ("nat:Big", "[0].name", "not a name"),
         ([{"kind": "bridge", "bridge": "br0,script=/x", "addresses": ["1.2.3.4/8"]}], "[0].bridge", "interface"),
         ([{"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4"]}], "[0].addresses[0]", "no prefix"),
         ([{"kind": "bridge", "bridge": "br0", "addresses": ["1.2.3.4/8"], "gateways": ["1.0.0.1", "1.0.0.2"]}], "[0].gateways", "two"),
-        ([{"kind": "bridge", "bridge": "br0", "dhcp": True}], "[0].dhcp", "static"),
+        ([{"kind": "bridge", "bridge": "br0", "dhcp": False}], "[0].addresses", "required"),
+        ([{"kind": "bridge", "bridge": "br0", "dhcp": False, "accept_ra": True}], "[0].addresses", "required"),
+        ([{"kind": "bridge", "bridge": "br0", "dhcp": True, "addresses": ["1.2.3.4/8"]}], "[0].addresses", "network's to give"),
+        ([{"kind": "bridge", "bridge": "br0", "gateways": ["1.2.3.4"]}], "[0].gateways", "network's to give"),
+        ([{"kind": "nat", "dhcp": True}], "[0].dhcp", "bridge of the host's own"),
+        ([{"kind": "user", "accept_ra": True}], "[0].accept_ra", "bridge of the host's own"),
         ([{"kind": "bridge", "bridge": "br0", "vlan": 4095, "addresses": ["1.2.3.4/8"]}], "[0].vlan", "4094"),
         ([{"kind": "nat", "vlan": 5}], "[0].vlan", "bridge of the host's own"),
         ([{"kind": "nat", "addresses": ["10.83.0.9/24"]}], "[0].addresses[0]", "not an IP address"),
@@ -256,3 +265,23 @@ def test_a_tap_is_in_its_vlan_before_it_is_up() -> None:
     add, up = ("bridge", "vlan", "add", "dev", tagged[0].tap, "vid", "5", "pvid", "untagged"), ("ip", "link", "set", "dev", tagged[0].tap, "up")
     assert steps.index(("bridge", "vlan", "del", "dev", tagged[0].tap, "vid", "1-4094")) < steps.index(add) < steps.index(up)
     assert sum(step[0] == "bridge" for step in steps) == 2
+
+
+def test_what_a_guest_is_told_that_is_given_its_address() -> None:
+    """The plan names a place for the address that only the guest will know; the first NIC that may be given a route takes it."""
+    made = pod(["nat", "bridge:br0"], env="--listen=$(IP):80"), pod([{"kind": "bridge", "bridge": "br0", "dhcp": True, "accept_ra": True}, "nat"], env="$(IP)")
+    plans = []
+    for each in made:
+        given = links("web", each.network.nics, PLACES, {})
+        plans.append(launch_plan(each, {"app": "sha256:" + "a" * 64}, {"sha256:" + "a" * 64: ImageConfig()}, given))
+    second, first = (plan.interfaces for plan in plans)
+    assert [(each.dhcp, each.routed, each.resolver, each.names) for each in second] == [(False, (), False, ""), (True, (), False, "")]
+    assert [(each.dhcp, each.advertised, each.routed, each.resolver, each.names) for each in first] == [
+        (True, True, (4, 6), False, "web"),
+        (False, False, (), False, ""),
+    ]
+    assert plans[0].containers[0].argv == ("serve", "--listen=10.83.0.2:80")
+    assert (plans[1].containers[0].argv, dict(plans[1].containers[0].env)["IP"]) == (("serve", "{{pod-address}}"), "{{pod-address}}")
+    alone = pod("bridge:br0", env="x")
+    [interface] = launch_plan(alone, {"app": "sha256:" + "a" * 64}, {"sha256:" + "a" * 64: ImageConfig()}, links("web", alone.network.nics, {}, {})).interfaces
+    assert (interface.addresses, interface.dhcp, interface.resolver) == ((), True, True)

@@ -29,12 +29,21 @@ class PlanTooLarge(HyperError):
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface, known by its MAC. addresses: CIDR, both families; gateways: a default route by each."""
+    """A network interface, known by its MAC. addresses: CIDR, both families; gateways: a default route by each.
+
+    dhcp: the network gives it an address of IPv4; advertised: what routers of IPv6 advertise is taken. routed: the families (4, 6) whose default route is
+    taken from that; resolver: the name servers too; names: what /etc/hosts calls the address.
+    """
 
     mac: str
     addresses: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     mtu: int | None = None
+    dhcp: bool = False
+    advertised: bool = False
+    routed: tuple[int, ...] = ()
+    resolver: bool = False
+    names: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,11 @@ _INTERFACE = Record(
     Part(tag.INTERFACE_ADDRESS, "addresses", TEXT, many=True),
     Part(tag.INTERFACE_GATEWAY, "gateways", TEXT, many=True),
     Part(tag.INTERFACE_MTU, "mtu", NUMBER),
+    Part(tag.INTERFACE_DHCP, "dhcp", FLAG),
+    Part(tag.INTERFACE_ADVERTISED, "advertised", FLAG),
+    Part(tag.INTERFACE_ROUTED, "routed", NUMBER, many=True),
+    Part(tag.INTERFACE_RESOLVER, "resolver", FLAG),
+    Part(tag.INTERFACE_NAMES, "names", TEXT),
 )
 _FILE = Record(
     File,

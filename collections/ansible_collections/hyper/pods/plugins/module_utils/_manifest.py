@@ -201,8 +201,10 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
 
 
 def _own_address(network: Network) -> str:
-    """The pod's first address; "" where its place on the network decides."""
+    """The pod's first address; "" where its place on the network decides, or the network itself."""
     first = network.nics[0]
+    if first.dhcp:
+        return ""
     if first.kind == "user":
         return _manifest_network.USER_ADDRESS
     return next((address.partition("/")[0] for address in first.addresses), "")

@@ -39,7 +39,8 @@ class Nic:
     """One NIC as it is asked for. kind: user, nat, bridge.
 
     network: a nat network's name. bridge: the host's interface; vlan: the VLAN that its frames are of there, None: they are not tagged. addresses: of
-    a nat NIC without a prefix, of a bridge NIC with one. mac: "" for one that is made from the pod's name.
+    a nat NIC without a prefix, of a bridge NIC with one. mac: "" for one that is made from the pod's name. dhcp: the bridge's network gives it an
+    address of IPv4; accept_ra: its routers give it addresses of IPv6.
     """
 
     kind: str = "user"
@@ -50,6 +51,8 @@ class Nic:
     mac: str = ""
     mtu: int | None = None
     vlan: int | None = None
+    dhcp: bool = False
+    accept_ra: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,10 @@ def _nic(item: object, where: str) -> Nic:
     if mac and (not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00"):
         raise node.fail("mac", f"{mac!r} is not the address of a NIC", "Write six bytes, such as 52:54:00:12:34:56")
     mtu = node.integer("mtu", _MTU_LOW, _MTU_HIGH if kind == "bridge" else _MTU_ETHERNET)
-    if node.boolean("dhcp"):
-        raise NotSupported(node.at("dhcp"), "a pod's addresses are static", "Give addresses and gateways")
-    vlan = node.integer("vlan", 1, 4094)
-    if vlan is not None and kind != "bridge":
-        raise NotSupported(node.at("vlan"), "only a bridge of the host's own has VLANs", 'Attach the pod to one: {"kind": "bridge", "bridge": "br0", …}')
+    vlan, dhcp, accept_ra = node.integer("vlan", 1, 4094), node.boolean("dhcp"), node.boolean("accept_ra")
+    for field, said in (("vlan", vlan), ("dhcp", dhcp), ("accept_ra", accept_ra)):
+        if said and kind != "bridge":
+            raise NotSupported(node.at(field), "only a bridge of the host's own has that", 'Attach the pod to one: {"kind": "bridge", "bridge": "br0", …}')
     if kind == "user":
         made = Nic(kind, mac=mac, mtu=mtu)
     elif kind == "nat":
@@ -167,9 +169,13 @@ def _nic(item: object, where: str) -> Nic:
         if not _INTERFACE.fullmatch(bridge):
             raise node.fail("bridge", f"{bridge!r} is not the name of an interface")
         addresses, gateways = _addresses(node, "addresses", prefix=True), _addresses(node, "gateways", prefix=False)
-        if not addresses:
-            raise node.fail("addresses", "is required", "Give the pod an address with its prefix, such as 192.168.1.20/24")
-        made = Nic(kind, bridge=bridge, addresses=addresses, gateways=gateways, mac=mac, mtu=mtu, vlan=vlan)
+        dhcp = not addresses if dhcp is None else dhcp
+        for field, values in (("addresses", addresses), ("gateways", gateways)):
+            if dhcp and any("." in value for value in values):
+                raise node.fail(field, "with dhcp, addresses of IPv4 are the network's to give", "Remove dhcp, or what is of IPv4")
+        if not addresses and not dhcp:
+            raise node.fail("addresses", "is required", "Give the pod an address with its prefix, such as 192.168.1.20/24, or let it use dhcp")
+        made = Nic(kind, "", bridge, addresses, gateways, mac, mtu, vlan, dhcp, bool(accept_ra))
     node.done()
     if kind == "nat" or made.gateways:
         for field, values in (("addresses", made.addresses if kind == "nat" else ()), ("gateways", made.gateways)):

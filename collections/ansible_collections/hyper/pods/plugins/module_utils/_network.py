@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -63,7 +63,8 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Link:
-    """A NIC of a pod with all that was chosen for it. tap: the host's end of it, "" in user mode; addresses: with prefixes; vlan: as in Nic."""
+    """A NIC of a pod with all that was chosen for it. tap: the host's end of it, "" in user mode; addresses: with prefixes, those that the host says; vlan,
+    dhcp, accept_ra: as in Nic. routed: the families (4, 6) whose default route the network may say."""
 
     kind: str
     mac: str
@@ -75,6 +76,9 @@ class Link:
     tap: str = ""
     name_server: str = ""
     vlan: int | None = None
+    dhcp: bool = False
+    accept_ra: bool = False
+    routed: tuple[int, ...] = ()
 
     @property
     def bare(self) -> tuple[str, ...]:
@@ -120,10 +124,13 @@ def links(pod: str, nics: Sequence[Nic], subnets: Mapping[str, Subnet], taken: M
             link = Link("nat", own_mac, addresses, place.gateways, nic.mtu, nic.network, place.bridge, _tap(pod, index), place.gateways[0])
         else:
             link = Link("bridge", own_mac, nic.addresses, nic.gateways, nic.mtu, bridge=nic.bridge, tap=_tap(pod, index), vlan=nic.vlan)
-        # One default route a family: the first NIC's that has one.
+            link = replace(link, dhcp=nic.dhcp, accept_ra=nic.accept_ra)
+        # One default route a family: the first NIC's that has one, or is given one.
         gateways = tuple(gateway for gateway in link.gateways if ipaddress.ip_address(gateway).version not in routed)
         routed |= {ipaddress.ip_address(gateway).version for gateway in gateways}
-        made.append(Link(**{**vars(link), "gateways": gateways}))
+        offered = tuple(version for version, asked in ((4, link.dhcp), (6, link.accept_ra)) if asked and version not in routed)
+        routed |= set(offered)
+        made.append(replace(link, gateways=gateways, routed=offered))
     return tuple(made)
 
 

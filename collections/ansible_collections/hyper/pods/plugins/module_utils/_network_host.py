@@ -24,6 +24,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import USER_ADDRESS, Network
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link, Subnet
+from ansible_collections.hyper.pods.plugins.module_utils._status import InterfaceStatus
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan, Step
 
 _FILE = "network.json"
@@ -136,9 +137,13 @@ def links(host: Host, name: str) -> tuple[Link, ...]:
         return ()
 
 
-def addresses(host: Host, name: str) -> tuple[str, ...]:
-    """A pod's own addresses, that of its first NIC first."""
-    return tuple(text for link in links(host, name) for text in link.bare) or (USER_ADDRESS,)
+def addresses(host: Host, name: str, given: Sequence[InterfaceStatus] = ()) -> tuple[str, ...]:
+    """A pod's own addresses, that of its first NIC first. given: what its guest says of the NICs that the network gives addresses."""
+    told = {interface.mac: interface.addresses for interface in given}
+    made = links(host, name)
+    # A guest is not to be believed of what the host decides.
+    own = (text for link in made for text in (*(told.get(link.mac, ()) if link.dhcp or link.accept_ra else ()), *link.bare))
+    return tuple(dict.fromkeys(own)) if made else (USER_ADDRESS,)
 
 
 def ends(host: Host, name: str) -> Ends:

@@ -29,6 +29,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_network impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
+from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_OWN_ADDRESS
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
@@ -118,8 +119,9 @@ def launch_plan(
 ) -> _launch.LaunchPlan:
     """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given. uid: the pod's; node: its host's name."""
     links = links or _user_links(pod)
-    address = links[0].bare[0]
-    places = {POD_IP: address, POD_IPS: ",".join(links[0].bare), HOST_IP: _network.host_address(links), NODE_NAME: node, POD_UID: uid}
+    own = (*((PLAN_OWN_ADDRESS,) if links[0].dhcp else ()), *links[0].bare)
+    address = own[0]
+    places = {POD_IP: address, POD_IPS: ",".join(own), HOST_IP: _network.host_address(links), NODE_NAME: node, POD_UID: uid}
     volumes = [_volume(volume, images, pod.security.fs_group, places, regroup=pod.security.regroup) for volume in pod.volumes]
     fixed = {volume.name for volume in pod.volumes if isinstance(volume, (FileVolume, ImageVolume)) or (isinstance(volume, ClaimVolume) and volume.read_only)}
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
@@ -177,14 +179,21 @@ def launch_plan(
             )
         )
     own_names = " ".join(dict.fromkeys((pod.full_name, pod.hostname)))
-    own = "".join(f"{each}\t{own_names}\n" for each in links[0].bare)
-    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}{pod.names.hosts()}"
-    resolver = next((link for link in links if link.network), links[0])
+    own_lines = "".join(f"{each}\t{own_names}\n" for each in links[0].bare)
+    hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own_lines}{pod.names.hosts()}"
+    resolver = next((link for link in links if link.network), next((link for link in links if link.name_server or link.dhcp), links[0]))
     return _launch.LaunchPlan(
         hostname=pod.full_name if pod.full_hostname else pod.hostname,
         hosts=hosts.encode(),
         resolv_conf=pod.names.resolv_conf(resolver.name_server, _network.DOMAIN if resolver.network else "").encode(),
-        interfaces=tuple(_launch.Interface(link.mac, link.addresses, link.gateways, link.mtu) for link in links),
+        interfaces=tuple(
+            _launch.Interface(
+                *(link.mac, link.addresses, link.gateways, link.mtu, link.dhcp, link.accept_ra, link.routed),
+                resolver=link.dhcp and link is resolver and not pod.names.own_servers,
+                names=own_names if link.dhcp and link is links[0] else "",
+            )
+            for link in links
+        ),
         volumes=tuple(volumes),
         containers=tuple(containers),
         active_deadline=pod.active_deadline,

@@ -82,7 +82,8 @@ def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> 
         status = _ask(host, supervisor, name)
     else:
         status = _told(host, name)
-    return Observation(name, record, pid, accelerator, status, ended_by, _network_host.addresses(host, name), paused)
+    addresses = _network_host.addresses(host, name, status.interfaces if status else ())
+    return Observation(name, record, pid, accelerator, status, ended_by, addresses, paused)
 
 
 def look_all(host: Host, supervisor: Supervisor, names: list[str], *, unasked: Collection[str] = ()) -> list[Observation]:

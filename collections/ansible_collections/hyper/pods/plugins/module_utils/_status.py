@@ -41,14 +41,26 @@ class ContainerStatus:
 
 
 @dataclass(frozen=True)
+class InterfaceStatus:
+    """An interface that the network gives addresses, and those that it has."""
+
+    mac: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Status:
-    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty. started_at: of the guest."""
+    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty. started_at: of the guest.
+
+    interfaces: those whose addresses the host does not say.
+    """
 
     phase: Phase
     message: str = ""
     containers: tuple[ContainerStatus, ...] = ()
     reason: str = ""
     started_at: float | None = None
+    interfaces: tuple[InterfaceStatus, ...] = ()
 
 
 _CONTAINER = Record(
@@ -71,6 +83,11 @@ _CONTAINER = Record(
     Part(tag.STATUS_CONTAINER_TURNED_AT, "turned_at", TIME),
     Part(tag.STATUS_CONTAINER_LAST_WORD, "last_word", MESSAGE),
 )
+_INTERFACE = Record(
+    InterfaceStatus,
+    Part(tag.STATUS_INTERFACE_MAC, "mac", MESSAGE),
+    Part(tag.STATUS_INTERFACE_ADDRESS, "addresses", MESSAGE, many=True),
+)
 STATUS = Record(
     Status,
     Part(tag.STATUS_PHASE, "phase", MESSAGE),
@@ -78,4 +95,5 @@ STATUS = Record(
     Part(tag.STATUS_CONTAINER, "containers", _CONTAINER.kind, many=True),
     Part(tag.STATUS_REASON, "reason", MESSAGE),
     Part(tag.STATUS_STARTED_AT, "started_at", TIME),
+    Part(tag.STATUS_INTERFACE, "interfaces", _INTERFACE.kind, many=True),
 )

@@ -77,7 +77,9 @@ options:
       - A word, V(user), V(nat), C(nat:NAME), or a mapping. V(user) is QEMU's own unprivileged network and the default. V(nat) is a network of the host for
         pods, which know each other by name on it. V(bridge) attaches the pod to a bridge that the host has.
       - Of a mapping C(kind) is required. C(name) is the name of a nat network, C(bridge) the host's interface, C(addresses) and C(gateways) are static ones,
-        with prefixes on a bridge and without on a nat network; C(mac), C(mtu); on a bridge that filters VLANs C(vlan).
+        with prefixes on a bridge and without on a nat network; C(mac), C(mtu).
+      - On a bridge C(vlan) is the VLAN, where the bridge filters them; C(dhcp), by default where no C(addresses) are given, has the network give an address
+        of IPv4, and C(accept_ra) addresses of IPv6 from router advertisements.
     type: list
     elements: raw
   wait:
