@@ -87,18 +87,20 @@ class Server(threading.Thread):
         return sum(asked["type"] == kind and asked["own"] == own for asked in self.said)
 
     def replies(self, asked: dict[str, Any]) -> list[bytes]:
-        first = Answer("198.51.100.7", "198.51.100.1", seconds=20, renew=2, rebind=10)
+        first, last = Answer("198.51.100.7", "198.51.100.1", seconds=30, renew=2, rebind=20), Answer("198.51.100.9", "198.51.100.1")
         if asked["type"] == "discover":
             # Others try first: noise, another's answer, addresses that nobody can have, a server without a name.
             hostile = [b"\x02", bytes(1400), answer(asked, "offer", Answer("203.0.113.1", "198.51.100.66"), xid=b"none"), *self.useless(asked)]
-            last = Answer("198.51.100.9", "198.51.100.1")
             return [*hostile, answer(asked, "offer", last if self.count("request", "198.51.100.7") >= 2 else first)]
         if not asked["own"]:
             if self.count("request") == 1:
                 return [answer(asked, "nak", first)]
-            wanted = Answer(asked["requested"], "198.51.100.1", seconds=20, renew=2, rebind=10)
             forged = Answer("198.51.100.66", "198.51.100.1")
-            return [answer(asked, "ack", forged), answer(asked, "nak", Answer("", "198.51.100.66")), answer(asked, "ack", wanted)]
+            return [
+                answer(asked, "ack", forged),
+                answer(asked, "nak", Answer("", "198.51.100.66")),
+                answer(asked, "ack", first if asked["requested"] == first.address else last),
+            ]
         if asked["own"] != "198.51.100.7":
             return []
         # The first renewal is granted, the second is not.
@@ -129,6 +131,7 @@ def test_addresses_that_the_network_gives(pods: PodHost, places: tuple[Namespace
         assert pods.pod(pod, wait="none")["changed"]
         wait_for(lambda: "waiting for a DHCP server to give the interface" in pods.info("leased")["message"], "the pod to wait for an address")
         assert pods.info("leased")["ip"] == ""
+        assert "waiting for a DHCP server" in pods.pod(pod, wait_timeout=1, fails=True)["msg"]
         server.start()
         stack.enter_context(dnsmasq(host, tmp_path))
         pods.pod(pod, wait="ready")

@@ -141,11 +141,9 @@ def _watch(
     except GuestTimeout:
         unready = [container for container in status.containers if not container.ready and container.state != "terminated"]
         culprit = next((container for container in unready if concerned is None or container.name in concerned), None)
-        about = (
-            ""
-            if culprit is None
-            else f"; container {culprit.name} is {culprit.state}" + "".join(f", {word}" for word in (culprit.reason, culprit.message) if word)
-        )
+        about = "" if culprit is None else "; " + ", ".join(filter(None, (f"container {culprit.name} is {culprit.state}", culprit.reason, culprit.message)))
+        # What the whole pod waits for: a disk, an address.
+        about += f"; {status.message}" if status.message else ""
         raise WaitTimeout(
             f"was not {what} within {timeout:.0f} s{about}" + _last_words(host, name, culprit.name if culprit else None),
             where=f"pod {name}",
