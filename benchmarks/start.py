@@ -2,8 +2,9 @@
 """How long a pod takes to start: ``python -m benchmarks.start [--rounds N]`` as root, on a machine that is quiet.
 
 a  a bare boot: the same kernel in the same QEMU with the same devices, and an init that only says that it is there
-b  from the guest's spawn until four containers run
-c  the whole ``hyper run``, images in the store
+b  from the guest's spawn until four containers run, booted
+t  the same, copied from a template
+c  the whole ``hyper run``, images and template there, as they are from the second pod of a size on
 d  an empty play
 m  one module task: a play with a ping, less d
 
@@ -35,6 +36,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_store import Ima
 from ansible_collections.hyper.pods.plugins.module_utils._kvm import accelerator
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
+from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates
 
 from hyperstart._project import ROOT
 from hyperstart.samples import make_samples
@@ -61,6 +63,7 @@ class Round:
 
     a: float = 0.0
     b: float = 0.0
+    t: float = 0.0
     c: float = 0.0
     d: float = 0.0
     m: float = 0.0
@@ -80,23 +83,41 @@ class Bench:
         spec = {"restartPolicy": "OnFailure", "terminationGracePeriodSeconds": 2, "resources": {"limits": {"memory": memory}}, "containers": containers}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
-    def bare_boot(self) -> float:
-        """a."""
+    def guest(self, initramfs: Path) -> _guest.Guest:
+        """That of the sample pod."""
         name = "bare"
         _pods.bring(self.host, [self.definition(name)], "present", _pods.Options())
-        record = _record.require(self.host, name)
-        directory, run_dir, init = self.host.pod_dir(name), self.host.pod_run_dir(name), installed(self.host)
-        guest = _pod_guest.guest(
+        record, init = _record.require(self.host, name), installed(self.host)
+        return _pod_guest.guest(
             record.pod,
             record.images,
-            directory=directory,
+            directory=self.host.pod_dir(name),
             volumes_dir=self.host.volumes_dir,
-            run_dir=run_dir,
+            run_dir=self.host.pod_run_dir(name),
             installed=init,
             kernel=init.kernel,
-            initramfs=self.work / "bare-initramfs",
+            initramfs=initramfs,
             accelerator=accelerator(self.host, init).accelerator,
         )
+
+    @contextmanager
+    def templates(self) -> Iterator[None]:
+        """A host that keeps templates, with that of the sample pod."""
+        kept, place, init = self.work / "templates", self.host.templates_dir, installed(self.host)
+        kept.mkdir(exist_ok=True)
+        kept.rename(place)
+        try:
+            Templates(self.host, init).make(self.guest(init.initramfs))
+            yield
+            if len(list(place.iterdir())) != 1:
+                raise RuntimeError("a pod was booted that should have been a copy")
+        finally:
+            place.rename(kept)
+
+    def bare_boot(self) -> float:
+        """a."""
+        run_dir = self.host.pod_run_dir("bare")
+        guest = self.guest(self.work / "bare-initramfs")
         run_dir.mkdir(parents=True, exist_ok=True)
         (self.work / "bare-console").unlink(missing_ok=True)
         # Only the init differs: the same QEMU, run as the same kind of process.
@@ -109,7 +130,7 @@ class Bench:
                 qemu.kill()
 
     def spawn_to_running(self) -> float:
-        """b."""
+        """b; t, where there is a template."""
         progress = Progress()
         try:
             _pods.bring(self.host, [self.definition("bench")], "started", _pods.Options(progress=progress))
@@ -220,7 +241,10 @@ def _read(path: Path) -> bytes:
 
 
 def _round(bench: Bench) -> Round:
-    found = Round(a=bench.bare_boot(), b=bench.spawn_to_running(), c=bench.whole_run(), d=bench.empty_play())
+    found = Round(a=bench.bare_boot(), b=bench.spawn_to_running())
+    with bench.templates():
+        found.t, found.c = bench.spawn_to_running(), bench.whole_run()
+    found.d = bench.empty_play()
     found.m = bench.module_task(found.d)
     return found
 
@@ -245,12 +269,20 @@ def series(description: str, measure: Callable[[Bench], R]) -> Iterator[tuple[Be
 def main() -> None:
     """Measure and tell."""
     with series("Measure how long a pod takes to start, beside a bare boot.", _round) as (bench, found):
-        median = {name: statistics.median(getattr(item, name) for item in found) for name in ("a", "b", "c", "d", "m")}
+        median = {name: statistics.median(getattr(item, name) for item in found) for name in vars(found[0])}
         init = installed(bench.host)
         print(f"medians of {len(found)} rounds, {accelerator(bench.host, init).accelerator}, kernel {init.kernel_version}")
-        for name, what in (("a", "bare boot"), ("b", "spawn → four containers"), ("c", "hyper run"), ("d", "empty play"), ("m", "one module task")):
+        for name, what in (
+            ("a", "bare boot"),
+            ("b", "boot → four containers"),
+            ("t", "copy → four containers"),
+            ("c", "hyper run"),
+            ("d", "empty play"),
+            ("m", "one module task"),
+        ):
             print(f"  {name}  {what:<26} {median[name]:6.2f} s")
         print(f"b / a               = {statistics.median(item.b / item.a for item in found):.2f}   (aim: at most 1.25)")
+        print(f"t / b               = {statistics.median(item.t / item.b for item in found):.2f}")
         print(f"c / (1.3 a + d + m) = {statistics.median(item.c / (1.3 * item.a + item.d + item.m) for item in found):.2f}   (aim: at most 1.00)")
         for what, text in bench.footprint():
             print(f"{what}: {text}")

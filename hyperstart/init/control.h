@@ -29,6 +29,7 @@
 #define FRAME_KILL 40
 #define FRAME_RESTART 41
 #define FRAME_SAMPLE 42
+#define FRAME_BEGIN 50
 
 #define HELLO_SIZE 16
 #define STDIN_CREDIT 65536
@@ -149,5 +150,10 @@
 #define SAMPLE_PROCESS_UID 3       /* number ! the effective one */
 #define SAMPLE_PROCESS_STAT 4      /* text ! /proc/PID/stat */
 #define SAMPLE_PROCESS_COMMAND 5   /* bytes: /proc/PID/cmdline, its beginning */
+
+/* BEGIN */
+#define BEGIN_TIME 1 /* number ! nanoseconds since 1970: the host's time */
+#define BEGIN_SEED 2 /* bytes ! BEGIN_SEED_SIZE random ones */
+#define BEGIN_SEED_SIZE 64
 
 #endif

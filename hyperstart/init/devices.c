@@ -3,6 +3,7 @@
 
 #include "files.h"
 #include "loop.h"
+#include "port.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,7 +20,6 @@
 
 #define MAX_BLOCK_DEVICES 128
 #define MAX_BUTTONS 8
-#define CONTROL_PORTS 8
 
 static const struct device_callbacks *callbacks;
 static struct block_device blocks[MAX_BLOCK_DEVICES];

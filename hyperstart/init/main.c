@@ -9,6 +9,7 @@
 #include "port.h"
 #include "session.h"
 #include "stream.h"
+#include "template.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,12 +121,13 @@ static void after(void) {
     log_flush();
     streams_resume();
     pod_settle();
+    template_settle();
     ports_settle();
     log_flush();
     /* The log has room once more and its port has nothing to report: the next round must not wait for anything. */
     if (streams_waiting() && log_has_room())
         timer_set(&again, 0, no_op);
-    if (!late_modules && !machine.test && !pod_is_starting()) {
+    if (!late_modules && !machine.test && !template_waits() && !pod_is_starting()) {
         late_modules = true;
         modules_load_part();
     }
@@ -202,8 +204,10 @@ int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "hyperstart");
     if (loop_open() < 0 || open_signals(&error) < 0)
         return 1;
-    pod.started_at = realtime_ns();
-    log_event("-", "boot", "version", VERSION, NULL);
+    if (!machine.test && argc > 1 && !strcmp(argv[1], TEMPLATE_WORD))
+        template_wait();
+    else
+        pod_begin();
     if (machine_prepare(&error) < 0 || (machine.test ? open_test(&options, &error) : open_machine(&error)) < 0)
         pod_break(error.text);
     after();

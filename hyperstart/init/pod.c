@@ -49,6 +49,11 @@ static void deadline_passed(struct timer *timer) {
     pod_stop("deadline", -1);
 }
 
+void pod_begin(void) {
+    pod.started_at = realtime_ns();
+    log_event("-", "boot", "version", VERSION, NULL);
+}
+
 int pod_load(const char *path, struct error *error) {
     pod.generation = generation_read(path, error);
     if (!pod.generation)

@@ -24,6 +24,8 @@ struct pod {
 };
 extern struct pod pod;
 
+/* A life begins. */
+void pod_begin(void);
 /* Reads the plan when its disk (or, in a test, file) is there. */
 int pod_load(const char *path, struct error *error);
 /* Goes on with what has become possible: devices have come. */

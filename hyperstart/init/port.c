@@ -7,6 +7,7 @@
 #include "operate.h"
 #include "pod.h"
 #include "session.h"
+#include "template.h"
 #include "update.h"
 
 #include <errno.h>
@@ -187,6 +188,9 @@ static void serve(struct port *port, struct frame *frame) {
     case FRAME_SAMPLE:
         operate_sample(port, frame);
         return;
+    case FRAME_BEGIN:
+        template_begin(port, frame);
+        return;
     default:
         port_send_error(port, frame->id, "unknown type of frame", 0);
     }
@@ -303,6 +307,8 @@ void port_add(int fd, bool socket) {
     /* At the edge: a virtio port without a client hangs up without end. */
     loop_watch(&port->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
+
+bool ports_complete(void) { return port_count >= CONTROL_PORTS; }
 
 void ports_settle(void) {
     for (size_t index = 0; index < port_count; index++) {

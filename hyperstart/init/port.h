@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CONTROL_PORTS 8
+
 struct port {
     struct source source;
     bool socket; /* in a test: a client that is gone does not come back */
@@ -23,6 +25,8 @@ struct port {
 
 /* `fd` is a virtio port, or in a test a connected socket; non-blocking. */
 void port_add(int fd, bool socket);
+/* Whether all that a guest has are there. */
+bool ports_complete(void);
 /* After every batch of events. */
 void ports_settle(void);
 /* For the very end: waits, within reason, until the clients have their last answers. */

@@ -87,3 +87,12 @@ def test_a_sample_tells_of_every_process(init: Init) -> None:
         assert [container.processes for container in usage.containers] == [401, 2]
         assert usage.memory_total > usage.memory > 0
         assert usage.containers[0].memory > usage.containers[1].memory > 0
+
+
+def test_a_pod_that_runs_is_no_copy_to_begin(init: Init) -> None:
+    with init.pod(init.sleeper("one")) as pod:
+        pod.until_running()
+        with pod.control() as control, pytest.raises(RequestRefused, match="no copy of a template"):
+            control.begin(1, bytes(64))
+        with pod.control() as control:
+            assert control.status().phase == "Running"

@@ -112,7 +112,7 @@ def test_only_the_first_disk_is_booted() -> None:
         ({"kernel": None, "bootable_disk": True}, "no disk to boot from"),
         ({"disks": (disk(0, serial="x" * 21),)}, "longer than 20 bytes"),
         ({"disks": (disk(0), disk(1, serial="d0"))}, "same serial"),
-        ({"disks": tuple(disk(number) for number in range(239))}, "at most 238 disks, NICs and slots"),
+        ({"disks": tuple(disk(number) for number in range(231))}, "at most 230 disks, NICs and slots"),
         ({"ports": (Port("p", Path("/" + "x" * 107), "socket"),)}, "longer than 107 bytes"),
         ({"ports": tuple(Port(f"p{number}", Path(f"/{number}"), "file") for number in range(31))}, "at most 30 ports"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _kvm
+from ansible_collections.hyper.pods.plugins.module_utils import _kvm, _trial
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 
@@ -36,7 +36,7 @@ def qemu(monkeypatch: pytest.MonkeyPatch) -> Qemu:
             word = port.split("path=")[1].split(",")[0]
             return subprocess.Popen(["sh", "-c", script, "sh", word], stderr=log)
 
-        monkeypatch.setattr(_kvm, "spawn", spawn)
+        monkeypatch.setattr(_trial, "spawn", spawn)
         monkeypatch.setattr(_kvm, "_LIMIT", 0.5)
         return runs
 

@@ -183,6 +183,14 @@ class Control:
             payload += field(tag.RESTART_GRACE_PERIOD, NUMBER.encode(grace_period))
         self._answer(self._request(tag.FRAME_RESTART, payload), tag.FRAME_OK, Deadline(timeout))
 
+    def begin(self, time_ns: int, seed: bytes, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Have the copy of a template become a guest of its own; returns when it has begun to look for its disks.
+
+        time_ns: nanoseconds since 1970. seed: BEGIN_SEED_SIZE bytes that nobody else was given. Raises GuestTimeout, GuestUnreachable, RequestRefused.
+        """
+        payload = field(tag.BEGIN_TIME, NUMBER.encode(time_ns)) + field(tag.BEGIN_SEED, seed)
+        self._answer(self._request(tag.FRAME_BEGIN, payload), tag.FRAME_OK, Deadline(timeout))
+
     def sample(self, timeout: float = ANSWER_TIMEOUT) -> Sample:
         """What the containers use now, as the guest's kernel counts it. Raises GuestTimeout, GuestUnreachable, RequestRefused."""
         deadline = Deadline(timeout)

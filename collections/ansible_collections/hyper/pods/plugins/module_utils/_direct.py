@@ -16,7 +16,16 @@ from ansible_collections.hyper.pods.plugins.module_utils import _command, _direc
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, QemuFailed, Supervisor, Unit, await_sockets, state_dir_of
+from ansible_collections.hyper.pods.plugins.module_utils._unit import (
+    INCOMING,
+    LOG,
+    QemuFailed,
+    Supervisor,
+    Unit,
+    await_sockets,
+    note_incoming,
+    state_dir_of,
+)
 
 _DEFINITION = "qemu.json"
 _LOCK = "qemu.lock"
@@ -40,13 +49,15 @@ class Direct(Supervisor):
     def defined(self, name: str) -> bool:
         return (state_dir_of(self.host, name) / _DEFINITION).is_file()
 
-    def start(self, unit: Unit) -> None:
+    def start(self, unit: Unit, *, incoming: bool = False) -> None:
+        argv = (*unit.argv, *INCOMING) if incoming else unit.argv
         try:
             with self._alone(unit) as lock, (unit.state_dir / LOG).open("wb") as log:
                 _direct_network.enter(self.host, unit)
                 if unit.share is not None:
                     _direct_share.begin(unit.share, log, owner=self.host.qemu_ids())
-                process = spawn(self.host, unit.argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
+                note_incoming(self.host, unit, incoming=incoming)
+                process = spawn(self.host, argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
             await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
         except HyperError:
             self.stop(unit.name)

@@ -53,6 +53,11 @@ class Host:
     def hyperstart_dir(self) -> Path:
         return self.state_dir / "hyperstart"
 
+    @property
+    def templates_dir(self) -> Path:
+        """Saved guests that pods are copied from, on a host that is to keep such: there is no other setting than that the directory is there."""
+        return self.state_dir / "templates"
+
     def pod_dir(self, name: str) -> Path:
         return self.state_dir / "pods" / name
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Take from a host what nothing needs any more: old versions of hyperstart, and what runs that were killed have left of pods and images."""
+"""Take from a host what nothing needs any more: old versions of hyperstart, templates of no use, and what runs that were killed have left."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart_install, _pod_life, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart, _hyperstart_install, _pod_life, _record
 from ansible_collections.hyper.pods.plugins.module_utils._files import LockTimeout, locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
+from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates
 from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL
 
 
@@ -40,7 +41,7 @@ def find(host: Host) -> Unneeded:
     return Unneeded(
         _hyperstart_install.prunable(host),
         _half_pods(host),
-        [*_hyperstart_install.leftovers(host), *ImageStore(host).leftovers()],
+        [*_hyperstart_install.leftovers(host), *ImageStore(host).leftovers(), *_unneeded_templates(host)],
     )
 
 
@@ -53,7 +54,13 @@ def prune(host: Host) -> Unneeded:
     left = ImageStore(host).leftovers()
     if left:
         ImageStore(host).prune(every=False)
+    if _hyperstart.current(host) is not None:
+        Templates(host, _hyperstart.installed(host)).prune()
     return Unneeded(found.versions, pods, [path for path in found.files if not path.exists()])
+
+
+def _unneeded_templates(host: Host) -> list[Path]:
+    return Templates(host, _hyperstart.installed(host)).unneeded() if _hyperstart.current(host) is not None else []
 
 
 def _half_pods(host: Host) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
+    _clone,
     _command,
-    _guest,
+    _detached,
     _history,
     _host_paths,
     _kvm,
@@ -29,7 +31,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
-from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, Guest, qemu_argv
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
@@ -40,6 +42,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_G
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor, Unit
+from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates
 
 # Beyond the containers' grace period: unmounting and powering off, under emulation too.
 _POWER_OFF_TIME = 15.0
@@ -66,6 +69,9 @@ class PodLife:
         self._updates = updates or _pod_update.Policy()
         # What wait_running waits for: pod → container → how often it had been restarted before.
         self._restarted: dict[str, dict[str, int]] = {}
+        # Guests that were booted, since there was no template of them.
+        self._booted: list[tuple[Templates, Guest]] = []
+        self.warnings: list[str] = []
 
     def carry_out(self, actions: Sequence[Action], name: str, record: _record.Record | None, disks: Mapping[str, Path]) -> None:
         """Do what was planned, in its order. record: what the pod is to be; disks: image id → disk in the store, empty where images stay."""
@@ -131,7 +137,7 @@ class PodLife:
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
             _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
             if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports:
-                self._supervisor.define(self._unit(record, links))
+                self._supervisor.define(self._unit(record, self._guest(record, links)))
             self._succeed(name, record)
 
     def _succeed(self, name: str, record: _record.Record) -> None:
@@ -139,19 +145,18 @@ class PodLife:
         _record.write(self._host, name, _history.succeed(self._host, name, record, now=_pod_status.now()))
         _pod_files.drop_images(self._host, name, {*record.images.values(), *_history.images(self._host, name)})
 
-    def _unit(self, record: _record.Record, links: Sequence[Link]) -> Unit:
-        """QEMU's command for a pod whose directory is prepared, and what goes on around it. links: the NICs that the pod was given."""
+    def _guest(self, record: _record.Record, links: Sequence[Link]) -> Guest:
+        """The guest of a pod whose directory is prepared. links: the NICs that the pod was given."""
         host, name = self._host, record.pod.name
         init = installed(host)
-        run_dir = host.pod_run_dir(name)
         kernel, initramfs = _pod_files.init_paths(host, name)
         share = _host_paths.share(host, record.pod)
-        guest = _pod_guest.guest(
+        return _pod_guest.guest(
             record.pod,
             record.images,
             directory=host.pod_dir(name),
             volumes_dir=host.volumes_dir,
-            run_dir=run_dir,
+            run_dir=host.pod_run_dir(name),
             installed=init,
             kernel=kernel,
             initramfs=initramfs,
@@ -159,11 +164,16 @@ class PodLife:
             links=links,
             share=share.socket if share is not None else None,
         )
+
+    def _unit(self, record: _record.Record, guest: Guest) -> Unit:
+        """QEMU's command for a pod's guest, and what goes on around it."""
+        host, name = self._host, record.pod.name
+        run_dir = host.pod_run_dir(name)
         ends = _network_host.ends(host, name)
         return Unit(
             name=_pod_status.unit_name(name),
             description=f"Pod {name}",
-            argv=_guest.qemu_argv(guest, run_dir=run_dir),
+            argv=qemu_argv(guest, run_dir=run_dir),
             state_dir=host.pod_dir(name),
             run_dir=run_dir,
             user=host.qemu_user,
@@ -172,7 +182,7 @@ class PodLife:
             before=ends.before,
             after=ends.after,
             networks=ends.networks,
-            share=share,
+            share=_host_paths.share(host, record.pod),
         )
 
     def rename(self, name: str, new: str) -> None:
@@ -208,11 +218,41 @@ class PodLife:
             _pod_files.link_init(host, name, installed(host), _pod_guest.kernel_extras(record.pod))
             run_dir = host.pod_run_dir(name)
             make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
-            unit = self._unit(record, links)
+            guest = self._guest(record, links)
+            unit = self._unit(record, guest)
             _record.write(host, name, record)
-            _log.mark_start(host.pod_dir(name) / "log")
             self._supervisor.define(unit)
-            self._supervisor.start(unit)
+            self._spawn(unit, guest)
+
+    def _spawn(self, unit: Unit, guest: Guest) -> None:
+        """Start the guest as a copy of its template, or boot it where there is none."""
+        templates, log = Templates(self._host, installed(self._host)), unit.state_dir / "log"
+        _log.mark_start(log)
+        template = templates.open(guest)
+        if template is not None:
+            try:
+                _clone.start(self._supervisor, unit, template)
+            except _clone.NotCloned as error:
+                templates.drop(guest)
+                self.warnings.append(f"pod {guest.name}: booted, since it could not be copied from its template, which is made anew: {error.message}")
+                _log.mark_start(log)
+            else:
+                return
+            finally:
+                os.close(template)
+        self._supervisor.start(unit)
+        self._booted.append((templates, guest))
+
+    def make_templates(self) -> None:
+        """Have templates made of the guests that were booted, so that the next ones are copies; nobody waits for it."""
+        wanted = {templates.path(guest): (templates, guest) for templates, guest in self._booted if templates.serves(guest)}
+
+        def make() -> None:
+            for templates, guest in wanted.values():
+                templates.make(guest)
+
+        if wanted:
+            _detached.detached(make)
 
     def stop(self, name: str, *, on_request: bool = False, grace_period: int | None = None) -> None:
         """End the guest in order, or by force when it does not end within its grace period."""

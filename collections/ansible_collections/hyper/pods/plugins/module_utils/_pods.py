@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
+    _clone,
     _host_paths,
     _manifest,
     _manifest_claims,
@@ -199,7 +200,8 @@ def _converge(
     # A guest that a killed run, or one that did not wait, has started may still be booting.
     awaited = [name for name in names if name in begun or (start and observed[name].running)]
     _wait_running(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, warnings), life, awaited
+    life.make_templates()
+    return Outcome(actions, _infos(host, supervision, names, options, begun), before, after, (*warnings, *life.warnings)), life, awaited
 
 
 def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> Outcome:
@@ -232,8 +234,9 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
         _each(unique, lambda name: life.carry_out(plans[name], name, None if state == "absent" else _record.require(host, name), {}))
         awaited = unique if state in ("started", "restarted") else []
         _wait_running(life, awaited, options)
+        life.make_templates()
     _wait_completed(life, awaited, options)
-    return Outcome(actions, _infos(host, supervision, left, options, {action.pod for action in actions}), before, after)
+    return Outcome(actions, _infos(host, supervision, left, options, {action.pod for action in actions}), before, after, tuple(life.warnings))
 
 
 def _decide(state: str, name: str, observed: _plan.Observed, options: Options) -> tuple[_plan.Action, ...]:
@@ -263,11 +266,15 @@ def _parse_all(definitions: Sequence[object], objects: _manifest_objects.Objects
 
 @contextmanager
 def locks(host: Host, names: Sequence[str], *, check: bool) -> Iterator[None]:
-    """Hold every pod of the call, in one order everywhere so that two calls cannot wait for each other. A check writes nothing, not even a lock."""
+    """Hold every pod of the call, in one order everywhere so that two calls cannot wait for each other. A check writes nothing, not even a lock.
+
+    What a run that was killed has left half started is ended: it would never come to run.
+    """
     with ExitStack() as stack:
         if not check:
             for name in sorted(names):
                 stack.enter_context(locked(host.lock_path("pod", name), what=f"pod {name}"))
+                _clone.end_half_started(supervisor(host), _pod_status.unit_name(name))
         yield
 
 

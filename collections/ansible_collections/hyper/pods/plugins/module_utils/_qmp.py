@@ -8,7 +8,7 @@ import json
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,13 @@ class Qmp:
 
     def execute(self, command: str, **arguments: object) -> Any:
         """Run a command and give its ``return``. An underscore in an argument's name stands for a hyphen. Raises QmpRefused, QmpUnreachable."""
-        request = {"execute": command, "arguments": {name.replace("_", "-"): value for name, value in arguments.items()}}
+        return self._answer(command, {name.replace("_", "-"): value for name, value in arguments.items()})
+
+    def _answer(self, command: str, arguments: Mapping[str, object], descriptors: Sequence[int] = ()) -> Any:
+        request = json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
         try:
-            self._connection.sendall(json.dumps(request).encode() + b"\n")
+            # Far less than a socket takes at once; only so descriptors can go with it.
+            socket.send_fds(self._connection, [request], descriptors) if descriptors else self._connection.sendall(request)
         except OSError as error:
             raise QmpUnreachable(f"QEMU went away: {error.strerror or error}", where=str(self._path)) from None
         deadline = time.monotonic() + self._timeout
@@ -64,6 +68,10 @@ class Qmp:
                 raise QmpRefused(f"{command}: {message['error'].get('desc', '')}", where=str(self._path))
             elif "return" in message:
                 return message["return"]
+
+    def send_file(self, name: str, descriptor: int) -> None:
+        """Give QEMU an open file under a name that other commands take: it need not, and cannot, open it itself. Raises QmpRefused, QmpUnreachable."""
+        self._answer("getfd", {"fdname": name}, [descriptor])
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """The events as they come, for at most ``timeout`` seconds; ends early when QEMU ends."""

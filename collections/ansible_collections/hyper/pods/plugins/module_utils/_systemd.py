@@ -12,7 +12,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, quoted, step_line
-from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets
+from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets, incoming_file, note_incoming
 
 _UNITS = Path("/etc/systemd/system")
 _AT_BOOT = "multi-user.target.wants"
@@ -56,10 +56,11 @@ class Systemd(Supervisor):
     def defined(self, name: str) -> bool:
         return self._file(name).exists()
 
-    def start(self, unit: Unit) -> None:
+    def start(self, unit: Unit, *, incoming: bool = False) -> None:
         service = f"{unit.name}.service"
         # A guest that has just powered off takes its link away as its last act; this waits for that.
         _systemctl("stop", service)
+        note_incoming(self.host, unit, incoming=incoming)
         # What "systemctl enable" would do, without its reload of all units.
         link = self._link(unit.name)
         make_dir(link.parent)
@@ -147,7 +148,9 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "RuntimeDirectoryMode=0750",
         *(f"ExecStartPre={step_line(step, '+')}" for step in unit.before),
         f"ExecStartPre={line('mkfifo', '-m', '600', *ends)}",
-        f"ExecStart={line(*argv)}",
+        # Words for this one start. Where there are none, as at each boot of the host, the variable is none either.
+        f"EnvironmentFile=-{plain(str(incoming_file(unit.run_dir)))}",
+        f"ExecStart={line(*argv)} $HYPER_INCOMING",
         f"ExecStop=+{line('sh', '-c', _STOP, 'sh', ends[0], str(link))}",
         *(f"ExecStopPost={step_line(step, '+')}" for step in unit.after),
         f"TimeoutStopSec={unit.grace_period + 15}",

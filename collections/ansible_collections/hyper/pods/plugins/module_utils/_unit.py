@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._host_share import Share
@@ -19,6 +20,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp, QmpUnr
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan, Step
 
 LOG = "qemu.log"
+# What has QEMU wait for a state that it is told to load, instead of starting the guest.
+INCOMING = ("-incoming", "defer")
 _START_TIME = 60.0
 _FORWARDED = re.compile(r"\bhostfwd=\w+:[^:,]*:(\d+)-")
 _FIRST_UNPRIVILEGED_PORT = 1024
@@ -78,10 +81,10 @@ class Supervisor(abc.ABC):
         """Whether a unit of this name is kept on the host's disk."""
 
     @abc.abstractmethod
-    def start(self, unit: Unit) -> None:
+    def start(self, unit: Unit, *, incoming: bool = False) -> None:
         """Start QEMU, and at each boot of the host from now on where there is an init to do so; returns when QEMU serves its sockets.
 
-        The unit must be defined and its run_dir made. Raises QemuFailed.
+        incoming: this time, and only this time, QEMU waits for a state to load. The unit must be defined and its run_dir made. Raises QemuFailed.
         """
 
     @abc.abstractmethod
@@ -128,6 +131,21 @@ def state_dir_of(host: Host, name: str) -> Path:
     """Where the unit's files lie that survive a reboot of the host."""
     kind, _, instance = name.partition("@")
     return {"hyper-pod": host.pod_dir, "hyper-guest": host.guest_dir}[kind](instance)
+
+
+def incoming_file(run_dir: Path) -> Path:
+    """Is there while a QEMU waits for a state, or its guest for the word to go on: what a run has not brought to its end. To systemd it is the
+    service's environment, which goes with the run directory, so that a service which is started again boots."""
+    return run_dir / "incoming"
+
+
+def note_incoming(host: Host, unit: Unit, *, incoming: bool) -> None:
+    """Say how the unit's QEMU is to start."""
+    if incoming:
+        make_dir(unit.run_dir, mode=0o750, owner=host.qemu_ids())
+        write_atomic(incoming_file(unit.run_dir), f"HYPER_INCOMING={' '.join(INCOMING)}\n".encode())
+    else:
+        incoming_file(unit.run_dir).unlink(missing_ok=True)
 
 
 def await_sockets(unit: Unit, ended: Callable[[], str]) -> None:

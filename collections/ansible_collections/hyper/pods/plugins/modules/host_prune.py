@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: host_prune
 short_description: Remove from a KVM host what nothing needs any more
 description:
-  - Removes versions of hyperstart that new guests do not boot and no pod uses, and what runs that were killed have left of pods and images.
+  - Removes versions of hyperstart that new guests do not boot and no pod uses, templates that no guest can be a copy of any more,
+    and what runs that were killed have left of pods and images.
   - Pods, images that have a name, and volumes stay; for images see M(hyper.pods.image).
 version_added: 0.1.0
 author:
