@@ -99,6 +99,10 @@ class Pods:
         script = f"import urllib.request; print(urllib.request.urlopen('http://{ADDRESS}:{port}/cgi-bin/index.cgi', timeout=20).read().decode())"
         return self.host.from_control("python3", "-c", script).stdout
 
+    def makes_templates(self) -> bool:
+        """Whether the host boots a guest to save it."""
+        return "/template-" in self.host.shell("pgrep -a qemu || :")
+
     def _log(self, name: str) -> Path:
         return self.host.root / f"var/lib/hyper/pods/{name}/log"
 
@@ -217,6 +221,21 @@ def test_a_guest_that_is_killed_is_seen_and_started_again(pods: Pods, web: str) 
     assert "Hello from pod web" in pods.page()
 
 
+def test_a_copy_of_a_template_is_booted_when_it_is_started_again(pods: Pods, web: str) -> None:
+    def is_copy() -> bool:
+        return pods.hyper("exec", web, "-c", "app", "--", "cat", "/proc/cmdline").endswith(" template\n")
+
+    # Made since the pod was first run, at the lowest priority.
+    wait_for(lambda: pods.host.shell("ls /var/lib/hyper/templates") != "" and not pods.makes_templates(), "the templates", timeout=240)
+    assert pods.host.play("restart_pod.yml", pod_name=web)
+    assert is_copy()
+    assert "Hello from pod web" in pods.page()
+    before, life = pods.unit(web)["MainPID"], pods.life(web)
+    pods.host.shell(f"kill -KILL {before}")
+    pods.wait_running(web, after=life.started_at)
+    assert not is_copy()
+
+
 def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Pods, tmp_path: Path) -> None:
     """With an image that its QEMU was not started with, on a port that it did not publish: what is confined is given both all the same."""
 
@@ -317,6 +336,7 @@ def test_a_stopped_pod_that_is_started_is_started_at_boot_again(pods: Pods, shop
 
 def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, shop: str) -> None:
     assert pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
+    wait_for(lambda: not pods.makes_templates(), "the templates", timeout=240)
     left = pods.host.shell(
         "systemctl list-units --all --no-legend 'hyper-pod@*'; systemctl list-unit-files --no-legend 'hyper-pod@*';"
         " find /etc/systemd/system /run/systemd -name 'hyper-pod*'; find /var/lib/hyper/pods /run/hyper -mindepth 1 -not -path '/run/hyper/locks/*';"
