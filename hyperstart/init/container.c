@@ -7,6 +7,7 @@
 #include "machine.h"
 #include "session.h"
 #include "terminal.h"
+#include "volumes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +124,7 @@ static int launch(struct container *container, const struct launch_plan *plan, s
                             .user = wanted->user,
                             .stdio = {-1, -1, -1},
                             .terminal = wanted->tty};
-    int opened = group_create(wanted->name, error) < 0 ? -1 : limits_set(wanted, error);
+    int opened = group_create(wanted->name, error) < 0 || volumes_share(wanted, error) < 0 ? -1 : limits_set(wanted, error);
     if (opened == 0)
         opened = wanted->tty ? open_terminal(container, launch.stdio, error) : open_pipes(container, launch.stdio, error);
     pid_t pid = opened < 0 ? -1 : process_start(&launch, &container->report, error);

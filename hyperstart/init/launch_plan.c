@@ -93,9 +93,14 @@ static int check_volume(void *target, struct error *error) {
     return 0;
 }
 
-static void default_mount(void *target) { ((struct mount_plan *)target)->subpath = ""; }
+static void default_mount(void *target) {
+    struct mount_plan *mount = target;
+    mount->subpath = "";
+    mount->propagation_text = "None";
+}
 
 static int check_mount(void *target, struct error *error) {
+    static const char *const propagations[] = {[PROPAGATION_NONE] = "None", [PROPAGATION_IN] = "HostToContainer", [PROPAGATION_BOTH] = "Bidirectional", NULL};
     struct mount_plan *mount = target;
     if (mount->target[0] != '/' || !mount->target[strspn(mount->target, "/")] || has_dot_dot(mount->target))
         return fail(error, "mount: the target \"%.80s\" is not an absolute path below /", mount->target);
@@ -103,6 +108,12 @@ static int check_mount(void *target, struct error *error) {
         return fail(error, "mount %.80s: the subpath \"%.80s\" leaves the volume", mount->target, mount->subpath);
     if (mount->copy_up && mount->subpath[0])
         return fail(error, "mount %.80s: only a whole volume can be filled from the image", mount->target);
+    int propagation = one_of(mount->propagation_text, propagations, "mount propagation", error);
+    if (propagation < 0)
+        return -1;
+    mount->propagation = (enum propagation)propagation;
+    if (mount->copy_up && mount->propagation != PROPAGATION_NONE)
+        return fail(error, "mount %.80s: what is filled from the image has no mounts", mount->target);
     return 0;
 }
 
@@ -262,7 +273,7 @@ static const struct form volume_form = FORM("volume", volume_plan, volume_rules,
 static const struct rule mount_rules[] = {
     RULE(MOUNT_VOLUME, FIELD_TEXT, true, mount_plan, volume_name, NULL), RULE(MOUNT_TARGET, FIELD_TEXT, true, mount_plan, target, NULL),
     RULE(MOUNT_SUBPATH, FIELD_TEXT, false, mount_plan, subpath, NULL),   RULE(MOUNT_READONLY, FIELD_FLAG, false, mount_plan, readonly, NULL),
-    RULE(MOUNT_COPY_UP, FIELD_FLAG, false, mount_plan, copy_up, NULL),
+    RULE(MOUNT_COPY_UP, FIELD_FLAG, false, mount_plan, copy_up, NULL),   RULE(MOUNT_PROPAGATION, FIELD_TEXT, false, mount_plan, propagation_text, NULL),
 };
 static const struct form mount_form = FORM("mount", mount_plan, mount_rules, default_mount, check_mount);
 

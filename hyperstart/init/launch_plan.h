@@ -40,9 +40,12 @@ struct volume_plan {
     } files;
 };
 
+enum propagation { PROPAGATION_NONE, PROPAGATION_IN, PROPAGATION_BOTH };
+
 struct mount_plan {
-    char *volume_name, *target, *subpath;
+    char *volume_name, *target, *subpath, *propagation_text;
     bool readonly, copy_up;
+    enum propagation propagation;
     const struct volume_plan *volume;
 };
 

@@ -138,10 +138,11 @@
 #define ULIMIT_HARD 3     /* number ! likewise, not below the soft one */
 
 /* mount */
-#define MOUNT_VOLUME 1   /* text ! */
-#define MOUNT_TARGET 2   /* text ! an absolute path in the container */
-#define MOUNT_SUBPATH 3  /* text: a path within the volume */
-#define MOUNT_READONLY 4 /* flag */
-#define MOUNT_COPY_UP 5  /* flag: an empty volume is first filled with the image's content at the target */
+#define MOUNT_VOLUME 1      /* text ! */
+#define MOUNT_TARGET 2      /* text ! an absolute path in the container */
+#define MOUNT_SUBPATH 3     /* text: a path within the volume */
+#define MOUNT_READONLY 4    /* flag */
+#define MOUNT_COPY_UP 5     /* flag: an empty volume is first filled with the image's content at the target */
+#define MOUNT_PROPAGATION 6 /* text: mounts that others make in the volume appear in it ("HostToContainer"), and its own in theirs ("Bidirectional") */
 
 #endif

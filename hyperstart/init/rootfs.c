@@ -179,9 +179,12 @@ static int mount_names(const struct container_plan *container, const struct laun
 }
 
 static int change_root(const struct container_plan *container, int root, struct error *error) {
-    /* Puts the new root over the old one, of which the working directory is then the only trace. */
-    if (fchdir(root) < 0 || sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+    CLOSING old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0 || fchdir(root) < 0 || sys_pivot_root(".", ".") < 0 || fchdir(old) < 0)
         return fail_errno(error, "changing the root");
+    /* Its shared mounts are the other containers' as well, and go from here alone. */
+    if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return fail_errno(error, "leaving the old root");
     if (container->readonly_rootfs) {
         CLOSING new_root = open("/", O_PATH | O_CLOEXEC);
         struct mount_attributes attributes = {.set = X_MOUNT_ATTR_RDONLY};

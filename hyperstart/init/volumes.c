@@ -119,10 +119,41 @@ int volume_change(const struct launch_plan *plan, const struct volume_plan *form
 }
 
 void volume_forget(const struct volume_plan *volume) {
-    /* Who is still ending keeps its view of it. One on the scratch disk goes with the next tidying. */
+    /* Who is still ending keeps its view of it. One on the scratch disk goes with the next tidying, where it is no mount point any more. */
+    if (volume->kind == VOLUME_SCRATCH)
+        umount2(state_path("scratch/volumes/%s", volume->name), MNT_DETACH);
     if (volume->kind == VOLUME_TMPFS || volume->kind == VOLUME_DISK)
         umount2(parent_path(volume), MNT_DETACH);
     volume_disk_forget(volume);
+}
+
+int volumes_share(const struct container_plan *container, struct error *error) {
+    for (size_t index = 0; index < container->mounts.count; index++) {
+        const struct volume_plan *volume = container->mounts.items[index].volume;
+        char root[PATH_MAX];
+        if (container->mounts.items[index].propagation == PROPAGATION_NONE)
+            continue;
+        snprintf(root, sizeof root, "%s/%s", parent_path(volume), entry_name(volume));
+        /* EINVAL: it is no mount yet. */
+        if (mount(NULL, root, NULL, MS_SHARED, NULL) < 0 &&
+            (errno != EINVAL || mount(root, root, NULL, MS_BIND, NULL) < 0 || mount(NULL, root, NULL, MS_SHARED, NULL) < 0))
+            return fail_errno(error, "volume %s: sharing its mounts", volume->name);
+    }
+    return 0;
+}
+
+/*
+ * A clone of a shared mount is its peer, as is all that was mounted in it: so it stays for who mounts for others, is made to follow for who only sees
+ * that, and is cut off for all else. What is read-only is so all the way down, but for what comes later.
+ */
+static int set_attributes(const struct mount_plan *plan, int tree) {
+    static const unsigned long propagations[] = {[PROPAGATION_NONE] = MS_PRIVATE, [PROPAGATION_IN] = MS_SLAVE, [PROPAGATION_BOTH] = 0};
+    struct mount_attributes all = {.set = plan->readonly ? X_MOUNT_ATTR_RDONLY : 0, .propagation = propagations[plan->propagation]};
+    struct mount_attributes own = {.set = X_MOUNT_ATTR_NODEV};
+    /* As Kubernetes has it: an image's files are there to be read. */
+    if (plan->volume->kind == VOLUME_IMAGE)
+        own.set |= X_MOUNT_ATTR_NOEXEC;
+    return sys_mount_setattr(tree, X_AT_RECURSIVE, &all) < 0 ? -1 : sys_mount_setattr(tree, 0, &own);
 }
 
 static bool is_empty(int directory) {
@@ -179,12 +210,8 @@ int volume_mount(const struct mount_plan *mount, int root, struct error *error) 
     if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
         return fail(error, "volume %s: %s is neither a directory nor a file", volume->name, mount->subpath);
     CLOSING target = path_open(root, mount->target, S_ISDIR(status.st_mode) ? MAKE_DIRECTORY : MAKE_FILE);
-    CLOSING tree = target < 0 ? -1 : sys_open_tree(part, "", X_OPEN_TREE_CLONE | O_CLOEXEC | X_AT_EMPTY_PATH);
-    struct mount_attributes attributes = {.set = X_MOUNT_ATTR_NODEV | (mount->readonly ? X_MOUNT_ATTR_RDONLY : 0)};
-    /* As Kubernetes has it: an image's files are there to be read. */
-    if (volume->kind == VOLUME_IMAGE)
-        attributes.set |= X_MOUNT_ATTR_NOEXEC;
-    if (tree < 0 || sys_mount_setattr(tree, 0, &attributes) < 0 || sys_move_mount(tree, target) < 0)
+    CLOSING tree = target < 0 ? -1 : sys_open_tree(part, "", X_OPEN_TREE_CLONE | O_CLOEXEC | X_AT_EMPTY_PATH | X_AT_RECURSIVE);
+    if (tree < 0 || set_attributes(mount, tree) < 0 || sys_move_mount(tree, target) < 0)
         return fail_errno(error, "mounting volume %s at %s", volume->name, mount->target);
     return 0;
 }

@@ -14,6 +14,11 @@ int volume_prepare_change(const struct volume_plan *former, const struct volume_
 /* `plan`: the former one. */
 int volume_change(const struct launch_plan *plan, const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
 void volume_forget(const struct volume_plan *volume);
+/*
+ * In PID 1, before a container is made: its volumes with propagation become mounts of their own, which are shared, so that what is mounted in them has
+ * where to appear.
+ */
+int volumes_share(const struct container_plan *container, struct error *error);
 /* In a container that is being made: `root` is its root directory. */
 int volume_mount(const struct mount_plan *mount, int root, struct error *error);
 

@@ -214,8 +214,14 @@ def test_units() -> None:
     texts = unit_texts(share, "hyper-pod@web.service", "hyper-qemu", "read-only")
     assert list(texts) == ["hyper-share@web.socket", "hyper-share@web.service"]
     socket_text, service_text = texts.values()
-    for wanted in ("ListenStream=/run/hyper/shares/web/socket", "SocketUser=hyper-qemu", "SocketMode=0600", "PartOf=hyper-pod@web.service"):
+    for wanted in ("ListenStream=/run/hyper/shares/web/socket", "SocketUser=hyper-qemu", "SocketMode=0600", "StopWhenUnneeded=yes"):
         assert wanted in socket_text.splitlines()
-    for wanted in ("Before=hyper-pod@web.service", 'RequiresMountsFor="/srv/my pods" "/home/x"', "PrivateNetwork=yes", "NoNewPrivileges=yes"):
+    for wanted in (
+        "PartOf=hyper-pod@web.service",
+        "Before=hyper-pod@web.service",
+        'RequiresMountsFor="/srv/my pods" "/home/x"',
+        "PrivateNetwork=yes",
+        "NoNewPrivileges=yes",
+    ):
         assert wanted in service_text.splitlines()
     assert '"rw" "/srv/my pods" "a$$b"' in service_text

@@ -130,7 +130,12 @@ def test_documents_in_any_order() -> None:
         (
             [{"name": "v", "emptyDir": {}}],
             [{"volumeMounts": [{"name": "v", "mountPath": "/a", "mountPropagation": "Bidirectional"}]}],
-            "spec.containers[0].volumeMounts[0].mountPropagation: not supported: Bidirectional: mounts stay in their container",
+            "spec.containers[0].volumeMounts[0].mountPropagation: Bidirectional is for privileged containers only. Set securityContext.privileged: true",
+        ),
+        (
+            [{"name": "v", "emptyDir": {}}],
+            [{"volumeMounts": [{"name": "v", "mountPath": "/a", "readOnly": True, "recursiveReadOnly": "IfPossible", "mountPropagation": "HostToContainer"}]}],
+            "spec.containers[0].volumeMounts[0].recursiveReadOnly: does not go with mountPropagation HostToContainer",
         ),
         (
             [{"name": "v", "emptyDir": {}}],

@@ -16,8 +16,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PR
 VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 # By which systemd hands a socket over (sd_listen_fds(3)).
 _FIRST_FD = 3
-# What the mounts take, and what virtiofsd keeps.
-_CAPABILITIES = "CAP_SYS_ADMIN CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_SETGID CAP_SETUID"
+# What the mounts and giving up the rest take, and what virtiofsd keeps.
+_CAPABILITIES = "CAP_SYS_ADMIN CAP_SETPCAP CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_SETGID CAP_SETUID"
 # $1: a directory that is covered, then NAME ro|rw ROOT PATH of each volume, then -- and the program. In a mount namespace of its own.
 #
 # What lies beneath an allowed directory may be written by guests, at any time. So this one is seen through a mount that follows no symbolic links, and
@@ -94,8 +94,9 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
     """File name → content (systemd.socket(5), systemd.service(5)). homes: systemd's word of how it sees home directories."""
     socket, service = unit_files(share.pod)
     roots = tuple(dict.fromkeys(part.root for part in share.parts))
-    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]", f"PartOf={pod_service}"]
-    again = f'[ "$SERVICE_RESULT" = success ] || exec systemctl --no-block try-restart {pod_service}'
+    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]"]
+    # The pod's own unit has it started again.
+    fail = f'[ "$SERVICE_RESULT" = success ] || exec systemctl kill --signal=KILL {pod_service}'
     return {
         socket: _text(
             *head,
@@ -112,6 +113,7 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
         service: _text(
             *head,
             f"Description=Files of the host for pod {plain(share.pod)}",
+            f"PartOf={pod_service}",
             # When the host goes down the pod does first.
             f"Before={pod_service}",
             f"RequiresMountsFor={' '.join(quoted(str(root)) for root in roots)}",
@@ -120,7 +122,7 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
             "Type=exec",
             f"ExecStart={line(*share.argv())}",
             # It ends with QEMU. Should it end before, the guest would wait for ever for its files.
-            f"ExecStopPost=+{line('sh', '-c', again)}",
+            f"ExecStopPost=-+{line('sh', '-c', fail)}",
             "LimitNOFILE=1048576",
             "LimitCORE=0",
             "NoNewPrivileges=yes",
@@ -136,6 +138,9 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
             "LockPersonality=yes",
             "MemoryDenyWriteExecute=yes",
             "SystemCallArchitectures=native",
+            # seccomp: with it virtiofsd narrows this further for itself.
+            "SystemCallFilter=@system-service @mount seccomp",
+            "SystemCallErrorNumber=EPERM",
         ),
     }
 

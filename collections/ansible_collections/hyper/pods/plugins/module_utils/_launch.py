@@ -83,13 +83,17 @@ class Device:
 
 @dataclass(frozen=True)
 class Mount:
-    """A volume in a container. target: absolute path; copy_up: an empty volume is first filled with what the image has at target."""
+    """A volume in a container. target: absolute path; copy_up: an empty volume is first filled with what the image has at target.
+
+    propagation: as Kubernetes has it, HostToContainer or Bidirectional; "" for none.
+    """
 
     volume: str
     target: str
     subpath: str = ""
     readonly: bool = False
     copy_up: bool = False
+    propagation: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,7 @@ _MOUNT = Record(
     Part(tag.MOUNT_SUBPATH, "subpath", TEXT),
     Part(tag.MOUNT_READONLY, "readonly", FLAG),
     Part(tag.MOUNT_COPY_UP, "copy_up", FLAG),
+    Part(tag.MOUNT_PROPAGATION, "propagation", TEXT),
 )
 _ULIMIT = Record(
     Ulimit,

@@ -91,6 +91,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         _refuse_care(node)
     named = [(port.name, port.container_port) for port in ports if port.name]
     env = environment(node, sources)
+    own_security = _manifest_security.security(node, security)
     probes = [_manifest_life.probe(node, name, named) for name in _PROBES]
     made = Container(
         name=node.required_label("name"),
@@ -101,9 +102,9 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         working_dir=absolute(node, "workingDir"),
         env=env,
         ports=ports,
-        mounts=tuple(mount(item, volumes, expanded(env)) for item in node.nodes("volumeMounts")),
+        mounts=tuple(mount(item, volumes, expanded(env), privileged=own_security.privileged) for item in node.nodes("volumeMounts")),
         devices=tuple(volume_device(item, volumes) for item in node.nodes("volumeDevices")),
-        security=_manifest_security.security(node, security),
+        security=own_security,
         resources=held,
         stdin=bool(node.boolean("stdin")),
         tty=bool(node.boolean("tty")),

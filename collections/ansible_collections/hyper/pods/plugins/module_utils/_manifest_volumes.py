@@ -14,7 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import ex
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume, file_volume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, amount
-from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
+from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,13 @@ class VolumeDevice:
 
 @dataclass(frozen=True)
 class VolumeMount:
-    """Where a volume of the pod appears in a container."""
+    """Where a volume of the pod appears in a container. propagation: HostToContainer or Bidirectional, "" for none."""
 
     name: str
     mount_path: str
     read_only: bool = False
     sub_path: str = ""
+    propagation: str = ""
 
 
 def volume(node: Node, sources: Sources) -> PodVolume:
@@ -197,17 +198,20 @@ def with_modes(spec: Node, volumes: tuple[PodVolume, ...], uses: Sequence[tuple[
     return tuple(moded(item) for item in volumes)
 
 
-def mount(node: Node, volumes: set[str], env: Mapping[str, str]) -> VolumeMount:
-    """One entry of volumeMounts; volumes: the names of the pod's volumes; env: the container's own environment."""
+def mount(node: Node, volumes: set[str], env: Mapping[str, str], *, privileged: bool) -> VolumeMount:
+    """One entry of volumeMounts; volumes: the names of the pod's volumes; env: the container's own environment; privileged: the container is."""
     name, mount_path = _named(node, volumes), _target(node, "mountPath")
-    propagation = node.choice("mountPropagation", ("None", "HostToContainer", "Bidirectional"), "None")
-    if propagation != "None":
-        raise NotSupported(node.at("mountPropagation"), f"{propagation}: mounts stay in their container", "Remove the field")
+    propagation = node.choice("mountPropagation", ("None", "HostToContainer", "Bidirectional"), "None").replace("None", "")
+    if propagation == "Bidirectional" and not privileged:
+        raise node.fail("mountPropagation", "Bidirectional is for privileged containers only", "Set securityContext.privileged: true")
     read_only = bool(node.boolean("readOnly"))
-    # Nothing is ever mounted below a volume, so a read-only mount is so all the way down.
-    if node.choice("recursiveReadOnly", ("Disabled", "IfPossible", "Enabled"), "Disabled") == "Enabled" and not read_only:
+    # What is mounted in a volume when a container starts is read-only with it.
+    recursive = node.choice("recursiveReadOnly", ("Disabled", "IfPossible", "Enabled"), "Disabled")
+    if recursive == "Enabled" and not read_only:
         raise node.fail("recursiveReadOnly", "needs readOnly: true")
-    made = VolumeMount(name, mount_path, read_only, _sub_path(node, env))
+    if recursive != "Disabled" and propagation:
+        raise node.fail("recursiveReadOnly", f"does not go with mountPropagation {propagation}")
+    made = VolumeMount(name, mount_path, read_only, _sub_path(node, env), propagation)
     node.done(_kubernetes.VOLUME_MOUNT)
     return made
 

@@ -105,19 +105,24 @@ def remove(host: Host, name: str) -> None:
         directory.rename(trash)
     if trash.exists():
         shutil.rmtree(trash)
-    for place in (host.pod_run_dir(name), host.share_dir(name)):
-        shutil.rmtree(place, ignore_errors=True)
+    _forget_run(host, name)
 
 
 def rename(host: Host, name: str, new: str) -> None:
     """Give a pod that does not run another name; from this one call on it has it. What was left of its last run goes with the former one."""
-    shutil.rmtree(host.pod_run_dir(name), ignore_errors=True)
+    _forget_run(host, name)
     host.pod_dir(name).rename(host.pod_dir(new))
 
 
 def residue(host: Host, name: str) -> bool:
     """Whether anything of a pod's files is left."""
     return any(place.exists() for place in (host.pod_dir(name), _trash(host, name), host.pod_run_dir(name), host.share_dir(name)))
+
+
+def _forget_run(host: Host, name: str) -> None:
+    """What a guest that has ended leaves in /run."""
+    for place in (host.pod_run_dir(name), host.share_dir(name)):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def image_link(host: Host, name: str, image: str) -> Path:

@@ -130,7 +130,10 @@ def launch_plan(
     for path, container in zip(pod.paths, pod.all_containers):
         config, security = configs[images[container.name]], container.security
         resources = _resources(container, config, pod.memory_mib, path)
-        mounts = [_launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only or mount.name in fixed, False) for mount in container.mounts]
+        mounts = [
+            _launch.Mount(mount.name, mount.mount_path, mount.sub_path, mount.read_only or mount.name in fixed, propagation=mount.propagation)
+            for mount in container.mounts
+        ]
         taken = {mount.mount_path.rstrip("/") for mount in container.mounts}
         for target in config.volumes:
             if target.rstrip("/") in taken or not target.startswith("/"):

@@ -99,7 +99,7 @@ class Systemd(Supervisor):
             for file in share:
                 file.unlink(missing_ok=True)
             _systemctl("daemon-reload")
-            _forget_failures(f"{name}.service")
+            _forget_failures(f"{name}.service", *(file.name for file in share))
 
     def undefine_network(self, name: str) -> None:
         files = [self._units / file for file in _network_units.files(name)]
