@@ -134,14 +134,23 @@ static void add_button(const char *device) {
     loop_watch(&buttons[count++], EPOLLIN);
 }
 
+/* One that comes while the guest runs does nothing until somebody says so. */
+static void add_cpu(const char *name) {
+    char path[320], online[8];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/%s/online", name);
+    if (!strncmp(name, "cpu", 3) && word_read(path, online, sizeof online) == 0 && !strcmp(online, "0"))
+        word_write(path, "1");
+}
+
 static void scan_ports(void) { each_entry("/sys/class/virtio-ports", add_port); }
 static void scan_buttons(void) { each_entry("/sys/class/input", add_button); }
 static void scan_interfaces(void) { callbacks->interfaces_changed(); }
+static void scan_cpus(void) { each_entry("/sys/devices/system/cpu", add_cpu); }
 
 static const struct subsystem {
     const char *name;
     void (*scan)(void);
-} subsystems[] = {{"block", scan_blocks}, {"virtio-ports", scan_ports}, {"input", scan_buttons}, {"net", scan_interfaces}};
+} subsystems[] = {{"block", scan_blocks}, {"virtio-ports", scan_ports}, {"input", scan_buttons}, {"net", scan_interfaces}, {"cpu", scan_cpus}};
 #define SUBSYSTEMS (sizeof subsystems / sizeof *subsystems)
 
 /* A message: `ACTION@PATH`, then `KEY=value` strings, each with a NUL. */

@@ -63,6 +63,11 @@ def pids(result: dict[str, Any]) -> dict[str, int]:
     return {container["name"]: container["pid"] for container in result["pods"][0]["containers"]}
 
 
+def memory(pods: PodHost, name: str) -> int:
+    """What the guest has, in KiB."""
+    return int(pods.shell(name, "web", "grep MemTotal: /proc/meminfo").split()[1])
+
+
 def test_a_running_pod_is_changed(pods: PodHost) -> None:
     port, second = free_port(), free_port()
     web = {
@@ -185,5 +190,18 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
         assert [item["revision"] for item in pods.module("pod_history", name=name)["revisions"]] == list(range(1, 10))
         assert pods.pid(name) == guest
         assert pods.module("pod_rollback", name=name, revision=77, fails=True)["error"] == "NoRevision"
+
+        # A guest that grows goes on, and begins with its new size.
+        small, former = memory(pods, name), pids(pods.pod(kept, config("two")))
+        spec["resources"] = {"limits": {"cpu": 2, "memory": "448Mi"}}
+        containers[1] = app
+        assert effects(grown := change("two")) == ["live"]
+        assert (pids(grown), pods.pid(name), memory(pods, name) - small) == (former, guest, 128 << 10)
+        pods.shell(name, "app", "until [ $(nproc) = 2 ]; do sleep 0.1; done")
+        pods.pod(name, state="restarted", wait="ready")
+        assert pods.shell(name, "app", "nproc") == "2"
+        assert 0 < memory(pods, name) - small < 129 << 10
+        spec["resources"] = {"limits": {"cpu": 1, "memory": "448Mi"}}
+        assert effects(pods.pod(definition(), config("two"), check=True)) == ["restarts the guest"]
     finally:
         pods.pod(name, state="absent", grace_period=0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils._guest import Disk, Forward, Guest, InvalidGuest, Nic, Port, qemu_argv
+from ansible_collections.hyper.pods.plugins.module_utils._guest import Disk, Forward, Guest, InvalidGuest, Limits, Nic, Port, limits_of, qemu_argv
 
 RUN = Path("/run/hyper/guests/g1")
 GUEST = Guest(
@@ -45,6 +45,8 @@ def disk(number: int, **options: object) -> Disk:
         ({}, "-append", ["quiet x=1"]),
         ({}, "-smp", ["2"]),
         ({}, "-m", ["256M"]),
+        ({"limits": Limits(4, 4352, 8)}, "-smp", ["2,maxcpus=4"]),
+        ({"limits": Limits(4, 4352, 8)}, "-m", ["256M,slots=8,maxmem=4352M"]),
         ({}, "-pidfile", ["/run/hyper/guests/g1/pid"]),
         ({}, "-cpu", ["max,la57=off,erms=off"]),
         ({"accelerator": "kvm"}, "-cpu", ["host"]),
@@ -64,6 +66,11 @@ def disk(number: int, **options: object) -> Disk:
 )
 def test_options(change: dict[str, object], option: str, expected: list[str]) -> None:
     assert values(replace(GUEST, **change), option) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limits", [None, Limits(4, 4352, 8), Limits(2, 257, 1)])
+def test_limits_are_found_again(limits: Limits | None) -> None:
+    assert limits_of(qemu_argv(replace(GUEST, limits=limits), run_dir=RUN)) == limits
 
 
 def test_a_name_with_a_comma_stays_one_value() -> None:

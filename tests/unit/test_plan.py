@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _plan
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
-from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Wanted
+from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Room, Wanted
 
 WEB = Container("web", "nginx")
 LOG = Container("log", "busybox")
@@ -245,6 +245,46 @@ def test_each_change_of_a_running_pod(change: Callable[[Documents], None], expec
     actions = _plan.converge(Wanted(latter, ids(latter)), Observed(former, ids(former), running=True), start=True)
     assert [action.effect for action in actions] == expected
     assert all(action.reason for action in actions)
+
+
+ROOM = Room(cpus=1, most_cpus=4, memory_mib=256, most_memory_mib=4352, slots=2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "room", "expected"),
+    [
+        ((1, 256), (2, 256), ROOM, LIVE),
+        ((1, 256), (4, 256), ROOM, LIVE),
+        ((1, 256), (5, 256), ROOM, GUEST),
+        ((1, 256), (2, 256), None, GUEST),
+        ((2, 256), (1, 256), replace(ROOM, cpus=2), GUEST),
+        ((1, 256), (1, 384), ROOM, LIVE),
+        ((1, 256), (1, 4352), ROOM, LIVE),
+        ((1, 256), (1, 4480), ROOM, GUEST),
+        ((1, 256), (1, 300), ROOM, GUEST),
+        ((1, 256), (1, 384), replace(ROOM, slots=0), GUEST),
+        ((1, 256), (1, 384), None, GUEST),
+        ((1, 384), (1, 256), ROOM, GUEST),
+        ((1, 256), (2, 512), ROOM, LIVE),
+        ((1, 256), (5, 512), ROOM, GUEST),
+        ((1, 256), (2, 300), ROOM, GUEST),
+        # it has more than its definition says, since a change was taken back
+        ((1, 256), (1, 384), replace(ROOM, memory_mib=512, slots=0), LIVE),
+        ((1, 256), (1, 512), replace(ROOM, memory_mib=512, slots=0), LIVE),
+        ((1, 256), (1, 640), replace(ROOM, memory_mib=512), LIVE),
+    ],
+)
+def test_a_guest_grows(before: tuple[int, int], after: tuple[int, int], room: Room | None, expected: tuple[str, str]) -> None:
+    former, latter = (replace(POD, cpus=cpus, memory_mib=memory) for cpus, memory in (before, after))
+    assert brief(_plan.converge(Wanted(latter, IMAGES), replace(RUNNING, pod=former, room=room), start=True)) == [expected]
+
+
+def test_why_a_guest_does_not_grow() -> None:
+    [action] = _plan.converge(Wanted(replace(POD, cpus=8, memory_mib=300), IMAGES), replace(RUNNING, room=ROOM), start=True)
+    assert action.reason.split("; ") == [
+        "cpus changed (while it runs the guest can grow to 4)",
+        "memoryMib changed (while it runs the guest can grow to 4352 MiB, 2 times by a multiple of 128 MiB)",
+    ]
 
 
 @pytest.mark.parametrize(

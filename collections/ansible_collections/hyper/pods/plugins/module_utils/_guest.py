@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ _SERIAL_PORTS = 31  # what one virtio-serial device carries
 _SLOTS = range(1, 30)
 _LAST_SLOT = "bus=pcie.0,addr=0x1e"
 _FUNCTIONS = range(8)
+_CPUS = re.compile(r"\d+,maxcpus=(\d+)")
+_MEMORY = re.compile(r"\d+M,slots=(\d+),maxmem=(\d+)M")
 # All that can be emulated (images of newer distributions need x86-64-v2 or v3), but for two features. erms: kernel and C library then copy by
 # "rep movsb", which is emulated byte for byte; without it a boot takes 0.91 of the time. la57: a fifth level of page tables; without it 0.95.
 _CPU = {"kvm": "host", "tcg": "max,la57=off,erms=off"}
@@ -79,6 +82,15 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a guest can have at most, if it is given more while it runs. slots: in how many pieces the memory can come."""
+
+    cpus: int
+    memory_mib: int
+    slots: int
+
+
+@dataclass(frozen=True)
 class Guest:
     """All that a guest is made of.
 
@@ -86,6 +98,7 @@ class Guest:
     bootable_disk: the firmware boots the first disk; without it ``kernel`` is booted. reboots: a reset starts the guest
     again; otherwise it ends QEMU, as suits a guest whose only reason to reboot is a panic. hotplug_slots: how many devices can be added while it runs.
     share: the socket of a virtiofsd, which then shares the guest's memory; the guest mounts it by the tag hyper-host.
+    limits: how far it can grow while it runs.
     """
 
     name: str
@@ -103,6 +116,7 @@ class Guest:
     reboots: bool = False
     hotplug_slots: int = 0
     share: Path | None = None
+    limits: Limits | None = None
 
 
 def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
@@ -120,8 +134,8 @@ def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         *("-machine", _MACHINE.format(accelerator=guest.accelerator)),
         *("-cpu", _CPU[guest.accelerator]),
-        *("-smp", str(guest.vcpus)),
-        *("-m", f"{guest.memory_mib}M"),
+        *("-smp", f"{guest.vcpus},maxcpus={guest.limits.cpus}" if guest.limits else str(guest.vcpus)),
+        *("-m", f"{guest.memory_mib}M,slots={guest.limits.slots},maxmem={guest.limits.memory_mib}M" if guest.limits else f"{guest.memory_mib}M"),
         *("-action", f"reboot={'reset' if guest.reboots else 'shutdown'},shutdown=poweroff,panic=exit-failure"),
         *_memory(guest),
         *_boot(guest),
@@ -136,6 +150,13 @@ def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
         *("-device", f"pvpanic-pci,{_LAST_SLOT}"),
         *("-pidfile", str(run_dir / PID_FILE)),
     )
+
+
+def limits_of(words: Sequence[str]) -> Limits | None:
+    """The limits in a command that qemu_argv made; None where it has none."""
+    found = dict(zip(words, words[1:]))
+    cpus, memory = _CPUS.fullmatch(found.get("-smp", "")), _MEMORY.fullmatch(found.get("-m", ""))
+    return Limits(int(cpus[1]), int(memory[2]), int(memory[1])) if cpus and memory else None
 
 
 def _check(guest: Guest, run_dir: Path) -> None:

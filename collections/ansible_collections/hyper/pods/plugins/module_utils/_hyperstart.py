@@ -24,6 +24,8 @@ CMDLINE = " ".join(
         "no_timer_check",
         "rcupdate.rcu_expedited=1",  # else each mount and each module waits for all processors, some 10 ms
         "random.trust_cpu=on",
+        "memhp_default_state=online",  # memory that is added while the guest runs
+        "swiotlb=noforce",  # else 64 MiB are kept for devices that cannot reach memory above 4 GiB, which may come; virtio's can
         # Not tsc_early_khz, which saves a twentieth more: a frequency that is wrong makes the guest's clock wrong.
     )
 )

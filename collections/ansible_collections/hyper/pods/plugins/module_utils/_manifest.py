@@ -105,6 +105,11 @@ class Pod:
         return tuple(volume for volume in self.volumes if isinstance(volume, HostPath))
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Of its guest: processors, and MiB of memory."""
+        return self.cpus, self.memory_mib
+
+    @property
     def published_ports(self) -> tuple[Port, ...]:
         """Every port of any container that is published on the host."""
         return tuple(port for container in self.all_containers for port in container.ports if port.host_port is not None)

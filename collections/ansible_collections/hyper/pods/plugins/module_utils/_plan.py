@@ -27,7 +27,30 @@ _LIVE_SIDECAR_FIELDS = frozenset({"resources", "startup_probe", "liveness_probe"
 _LIVE_CONTAINER_FIELDS = _LIVE_SIDECAR_FIELDS | {"restart_policy"}
 _LIVE_VOLUMES = (EmptyDir, FileVolume)
 _FIRST_UNPRIVILEGED_PORT = 1024
+_SIZE_FIELDS = frozenset({"cpus", "memory_mib"})
+# Linux on x86-64 takes whole sections of memory.
+MEMORY_STEP_MIB = 128
 _RECORDED = frozenset({"labels changed", "annotations changed"})
+
+
+@dataclass(frozen=True)
+class Room:
+    """The size of a guest that runs, and how far it can grow meanwhile. slots: how often memory can still be added."""
+
+    cpus: int
+    most_cpus: int
+    memory_mib: int
+    most_memory_mib: int
+    slots: int
+
+    def has_cpus(self, wanted: int) -> bool:
+        """Whether the guest has so many processors, or can be given them."""
+        return wanted <= self.most_cpus
+
+    def has_memory(self, wanted_mib: int) -> bool:
+        """Whether the guest has so much memory, or can be given it."""
+        more = wanted_mib - self.memory_mib
+        return more <= 0 or (more % MEMORY_STEP_MIB == 0 and wanted_mib <= self.most_memory_mib and self.slots > 0)
 
 
 @dataclass(frozen=True)
@@ -37,7 +60,8 @@ class Observed:
     pod: its definition, or None where there is none. images: container name → image id. residue: something of a pod that was half
     made or half removed lies on the host. running: its guest runs. rigid: it runs as a former version of Hyper started it, which could change nothing while
     it ran. due: it does not, but will be started again without being asked for.
-    completed: its containers ended by themselves and the guest powered off. paused: its guest runs, but is held.
+    completed: its containers ended by themselves and the guest powered off. paused: its guest runs, but is held. room: how far its guest can grow, where
+    somebody wants to know.
     """
 
     pod: Pod | None = None
@@ -48,6 +72,7 @@ class Observed:
     due: bool = False
     completed: bool = False
     paused: bool = False
+    room: Room | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +202,7 @@ def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
             yield from _volume_changes(former, latter)
             yield from _volume_image_changes(wanted, observed)
         elif former != latter:
-            yield _Change(f"{_camel(item.name)} changed", LIVE if item.name in _LIVE_FIELDS else RESTARTS_GUEST)
+            yield _Change(*_field_change(item.name, former, latter, observed.room))
     former_containers = {container.name: container for container in before.all_containers}
     latter_containers = {container.name: container for container in after.all_containers}
     for name, container in former_containers.items():
@@ -192,6 +217,17 @@ def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
     if set(former_containers) == set(latter_containers) and list(former_containers) != list(latter_containers):
         inits = [[container.name for container in pod.init_containers] for pod in (before, after)]
         yield _Change("order of containers changed", LIVE if inits[0] == inits[1] else RESTARTS_GUEST)
+
+
+def _field_change(name: str, former: Any, latter: Any, room: Room | None) -> tuple[str, str]:
+    """Why, and what a guest that runs feels of it."""
+    reason = f"{_camel(name)} changed"
+    if name not in _SIZE_FIELDS or room is None or latter < former:
+        return reason, LIVE if name in _LIVE_FIELDS else RESTARTS_GUEST
+    if room.has_cpus(latter) if name == "cpus" else room.has_memory(latter):
+        return reason, LIVE
+    limit = str(room.most_cpus) if name == "cpus" else f"{room.most_memory_mib} MiB, {room.slots} times by a multiple of {MEMORY_STEP_MIB} MiB"
+    return f"{reason} (while it runs the guest can grow to {limit})", RESTARTS_GUEST
 
 
 def _container_changes(before: Container, after: Container, *, rules: bool) -> Iterator[_Change]:

@@ -36,6 +36,10 @@ CONTROL_PORTS = 8
 # A limit is part of the name: a volume with another one is another volume.
 OWN_DISKS = "volume-*.img"
 PLAN_SERIAL = "hyper-plan"
+_SPARE_CPUS = 4
+_MOST_CPUS = 128
+_LEAST_SPARE_MIB, _MOST_SPARE_MIB = 4096, 65536
+_MEMORY_SLOTS = 4
 SCRATCH_SERIAL = "hyper-scratch"
 
 
@@ -94,6 +98,7 @@ def guest(
         name=pod.name,
         vcpus=pod.cpus,
         memory_mib=pod.memory_mib,
+        limits=_limits(pod),
         accelerator=accelerator,
         kernel=kernel,
         initrd=initramfs,
@@ -112,6 +117,13 @@ def guest(
 def kernel_extras(pod: _manifest.Pod) -> tuple[str, ...]:
     """What of the kernel its guest needs beyond that which all need."""
     return (_kernel.VIRTIOFS,) if pod.host_paths else ()
+
+
+def _limits(pod: _manifest.Pod) -> _guest.Limits:
+    """What it can grow to while it runs. A processor that there might be takes 256 KiB of the guest, memory that there might be nothing; together they
+    cost an emulated boot a hundredth of its instructions."""
+    most = pod.memory_mib + min(max(3 * pod.memory_mib, _LEAST_SPARE_MIB), _MOST_SPARE_MIB)
+    return _guest.Limits(max(pod.cpus, min(max(2 * pod.cpus, _SPARE_CPUS), _MOST_CPUS)), most, _MEMORY_SLOTS)
 
 
 def launch_plan(

@@ -14,6 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _clone,
     _command,
     _detached,
+    _guest_size,
     _history,
     _host_paths,
     _kvm,
@@ -135,8 +136,10 @@ class PodLife:
             _launch.encode(plans[1])
             _pod_files.link_images(host, name, {image: disks[image] for image in record.images.values()})
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
+            if former.pod.size != record.pod.size:
+                _guest_size.grow(host.pod_run_dir(name), *record.pod.size)
             _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
-            if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports:
+            if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports or former.pod.size != record.pod.size:
                 self._supervisor.define(self._unit(record, self._guest(record, links)))
             self._succeed(name, record)
 

@@ -9,12 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes_status, _log, _manifest_objects, _network_host, _plan_disk, _pod_files, _record
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _guest_size,
+    _kubernetes_status,
+    _log,
+    _manifest_objects,
+    _network_host,
+    _plan_disk,
+    _pod_files,
+    _record,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
+from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
 from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
@@ -50,15 +60,18 @@ class Observation:
         return self.addresses[0] if self.addresses else ""
 
 
-def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False) -> Observed:
-    """What the planner needs to know; cheap, and asks no guest. damaged: a record that cannot be read is residue, instead of an error."""
+def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False, wanted: Pod | None = None) -> Observed:
+    """What the planner needs to know; cheap, and asks no guest. damaged: a record that cannot be read is residue, instead of an error. wanted: what the pod
+    is to become; when that has another size, QEMU is asked how far the guest can grow.
+    """
     try:
         record = _record.read(host, name)
     except _record.BrokenRecord:
         if not damaged:
             raise
         record = None
-    running = supervisor.pid(unit_name(name)) is not None
+    pid = supervisor.pid(unit_name(name))
+    running = pid is not None
     due = not running and supervisor.due(unit_name(name))
     residue = _pod_files.residue(host, name) or supervisor.defined(unit_name(name))
     if record is None:
@@ -66,7 +79,10 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
     completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
     rigid = running and not _plan_disk.changeable(_pod_files.plan_path(host, name))
-    return Observed(record.pod, record.images, residue, running, rigid, due, completed, running and is_paused(host.pod_run_dir(name) / QMP_SOCKET))
+    paused = running and is_paused(host.pod_run_dir(name) / QMP_SOCKET)
+    resized = wanted is not None and wanted.size != record.pod.size
+    room = _guest_size.room(pid, host.pod_run_dir(name)) if pid is not None and resized else None
+    return Observed(record.pod, record.images, residue, running, rigid, due, completed, paused, room)
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:

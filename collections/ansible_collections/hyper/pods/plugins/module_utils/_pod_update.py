@@ -138,7 +138,8 @@ def _return(running: Running, change: Change, former: _record.Record, latter: _r
         _until_begun(running, former, change.replaced, (), timeout=_patience(latter.pod), stay=0.0)
     except (HyperError, GuestTimeout, GuestUnreachable) as error:
         return f"its former definition could not be brought back: {error}"
-    return "its former definition is back"
+    grown = former.pod.size != latter.pod.size
+    return "its former definition is back" + "; its guest keeps the size that it was given until it is restarted" * grown
 
 
 def _until_begun(running: Running, record: _record.Record, begun: Sequence[str], doubted: Sequence[str], *, timeout: float, stay: float) -> None:

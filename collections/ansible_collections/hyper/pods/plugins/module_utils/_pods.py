@@ -160,7 +160,7 @@ def _converge(
     secrets = [_pull_secrets.credentials(pod, objects) for pod in wanted] if found is None else []
     warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
-    observed = {name: _pod_status.observe(host, supervision, name) for name in names}
+    observed = {pod.name: _pod_status.observe(host, supervision, pod.name, wanted=pod) for pod in wanted}
     _refuse_conflicts(wanted, observed, options)
     claims = _manifest_objects.claims(objects)
     volumes = _volume_changes(host, wanted, claims)
