@@ -8,6 +8,8 @@ from typing import Any
 
 from hyperstart._output import size, table
 
+_KINDS = {"Pods": "pods", "Volumes": "volumes", "hyperstart": "hyperstart", "Templates": "templates"}
+
 
 def findings_text(findings: Mapping[str, Sequence[Mapping[str, str]]], *, every: bool) -> str:
     """What is wrong on each host, errors first; every: also what is well."""
@@ -30,7 +32,7 @@ def usage_text(usages: Mapping[str, Mapping[str, Any]]) -> str:
         rows = [
             ["Images", str(images["count"]), size(images["size"]), f"{size(images['unused'])} in no pod"],
             ["Layers", "", size(images["layers"]), "for pushing and building"],
-            *(_row(name, usage[key]) for name, key in (("Pods", "pods"), ("Volumes", "volumes"), ("hyperstart", "hyperstart"))),
+            *(_row(name, usage.get(key, ())) for name, key in _KINDS.items()),
         ]
         text += f"{host}: {size(usage['free'])} free of {size(usage['total'])} at {usage['stateDir']}\n"
         text += table(["", "COUNT", "SIZE", ""], rows, indent="  ")

@@ -150,6 +150,9 @@ def test_what_no_pod_can_use_goes(pods: PodHost, directory: Path) -> None:
     useless = [directory / "0000000000000000-1111111111111111", directory / ".unfinished"]
     for path in useless:
         path.touch()
+    usage = pods.module("host_info", gather=["usage"])["usage"]["templates"]
+    assert {item["name"]: item["used"] for item in usage} == {template.name: True, **{path.name: False for path in useless}}
+    assert sum(item["own"] for item in usage) > 10 << 20
     told = pods.module("host_prune", check=True)["actions"]
     assert [line for line in told if "templates" in line] == sorted(f"remove {path}" for path in useless)
     pods.module("host_prune")

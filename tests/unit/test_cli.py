@@ -553,6 +553,7 @@ def test_df_and_prune_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]
         "pods": [{"name": "web", "own": 4096, "shared": 1 << 20}],
         "volumes": [],
         "hyperstart": [{"version": "1", "current": True, "used": True, "own": 0, "shared": 9}, {"version": "0", "used": False, "own": 1 << 20, "shared": 0}],
+        "templates": [{"name": "a-b", "used": True, "own": 64 << 20, "shared": 0}],
     }
     stage.results = [("localhost", "host_info", {"usage": usage})]
     assert hyper("df") == 0
@@ -564,6 +565,7 @@ def test_df_and_prune_read_well(stage: Stage, capsys: pytest.CaptureFixture[str]
         ["Pods", "1", "4.0", "KiB"],
         ["Volumes", "0", "0", "B"],
         ["hyperstart", "2", "1.0", "MiB", "1.0", "MiB", "not", "used"],
+        ["Templates", "1", "64.0", "MiB"],
         ["POD", "OWN", "SHARED"],
         ["web", "4.0", "KiB", "1.0", "MiB"],
     ]

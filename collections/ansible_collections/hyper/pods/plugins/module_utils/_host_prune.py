@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart, _hyperstart_install, _pod_life, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart_install, _pod_life, _record
 from ansible_collections.hyper.pods.plugins.module_utils._files import LockTimeout, locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
-from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates
+from ansible_collections.hyper.pods.plugins.module_utils._templates import templates_of
 from ansible_collections.hyper.pods.plugins.module_utils._tree import DNS_LABEL
 
 
@@ -54,13 +54,15 @@ def prune(host: Host) -> Unneeded:
     left = ImageStore(host).leftovers()
     if left:
         ImageStore(host).prune(every=False)
-    if _hyperstart.current(host) is not None:
-        Templates(host, _hyperstart.installed(host)).prune()
+    templates = templates_of(host)
+    if templates is not None:
+        templates.prune()
     return Unneeded(found.versions, pods, [path for path in found.files if not path.exists()])
 
 
 def _unneeded_templates(host: Host) -> list[Path]:
-    return Templates(host, _hyperstart.installed(host)).unneeded() if _hyperstart.current(host) is not None else []
+    templates = templates_of(host)
+    return templates.unneeded() if templates is not None else []
 
 
 def _half_pods(host: Host) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a host's disk went: images, pods, volumes, versions of hyperstart. Sizes are bytes of the disk, so that holes do not count."""
+"""Where a host's disk went: images, pods, volumes, versions of hyperstart, templates. Sizes are bytes of the disk, so that holes do not count."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart, _hyperstart_install, _record
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
+from ansible_collections.hyper.pods.plugins.module_utils._templates import templates_of
 
 
 def usage(host: Host) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def usage(host: Host) -> dict[str, Any]:
         "pods": [{"name": name, **_sizes(host.pod_dir(name))} for name in _record.names(host)],
         "volumes": [{"name": path.name, **_sizes(path)} for path in sorted((host.state_dir / "volumes").glob("[!.]*"))],
         "hyperstart": _versions(host),
+        "templates": _templates(host),
     }
 
 
@@ -49,6 +51,14 @@ def _versions(host: Host) -> list[dict[str, Any]]:
         {"version": name, "current": here is not None and here.name == name, "used": name not in unused, **_sizes(host.hyperstart_dir / name)}
         for name in _hyperstart.versions(host)
     ]
+
+
+def _templates(host: Host) -> list[dict[str, Any]]:
+    templates = templates_of(host)
+    if templates is None:
+        return []
+    unneeded = templates.unneeded()
+    return [{"name": path.name, "used": path not in unneeded, **_sizes(path)} for path in templates.files()]
 
 
 def _sizes(top: Path) -> dict[str, int]:

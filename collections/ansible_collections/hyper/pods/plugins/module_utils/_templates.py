@@ -15,7 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import LockTimeout, locked
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, Guest
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed, current, installed
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 from ansible_collections.hyper.pods.plugins.module_utils._trial import trial
 
@@ -34,10 +34,10 @@ class NotSaved(HyperError):
 class Templates:
     """Those of one host, for the hyperstart that is installed on it."""
 
-    def __init__(self, host: Host, installed: Installed) -> None:
+    def __init__(self, host: Host, init: Installed) -> None:
         self._host = host
         self._directory = host.templates_dir
-        self._circumstances = [*_kvm.circumstances(installed), installed.version]
+        self._circumstances = [*_kvm.circumstances(init), init.version]
 
     @property
     def wanted(self) -> bool:
@@ -65,7 +65,7 @@ class Templates:
 
     def unneeded(self) -> list[Path]:
         """Those that no guest can be a copy of any more, and what runs that were killed have left."""
-        return [path for path in self._files() if path.name.startswith(".") or _template.is_stale(path.name, self._circumstances)]
+        return [path for path in self.files() if path.name.startswith(".") or _template.is_stale(path.name, self._circumstances)]
 
     def prune(self) -> None:
         """Remove what is unneeded, unless another run makes a template just now."""
@@ -91,14 +91,20 @@ class Templates:
         """Raises LockTimeout at once where another run makes or removes templates."""
         return locked(self._host.lock_path("templates", "make"), what="templates", timeout=0.0)
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """All that lies there."""
         return sorted(self._directory.glob("*")) if self.wanted else []
 
     def _outdated(self) -> list[Path]:
         """What has to go for a new one."""
         unneeded = self.unneeded()
-        rest = [path for path in self._files() if path not in unneeded]
+        rest = [path for path in self.files() if path not in unneeded]
         return unneeded + sorted(rest, key=lambda path: path.stat().st_mtime)[: max(0, len(rest) - _MOST + 1)]
+
+
+def templates_of(host: Host) -> Templates | None:
+    """Those of a host; None where no hyperstart is installed, for whose guests they could be."""
+    return Templates(host, installed(host)) if current(host) is not None else None
 
 
 def _save(socket: Path, state: int) -> None:

@@ -93,6 +93,10 @@ usage:
       description: Of each version C(version), C(own), C(shared), whether it is C(current), and whether it is C(used) at all.
       type: list
       elements: dict
+    templates:
+      description: Of each saved guest that pods are copied from C(name), C(own), C(shared), and whether it is C(used), so that pods can be copies of it.
+      type: list
+      elements: dict
 """
 
 from typing import Any
