@@ -15,6 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_errors import (
     BadReference,
     ImageError,
     ImageNotFound,
+    SignatureRefused,
     UnsupportedImage,
     UnsupportedPlatform,
 )
@@ -173,3 +174,14 @@ def test_a_file_that_is_not_there(store: ImageStore, tmp_path: Path) -> None:
 def test_references_that_are_refused(source: str, store: ImageStore) -> None:
     with pytest.raises(BadReference):
         store.ensure("web", source=source)
+
+
+def test_a_policy_that_does_not_know_such_images(store: ImageStore, host: Host, tmp_path: Path) -> None:
+    source = write(tmp_path / "web.aci")
+    host.state_dir.mkdir(exist_ok=True)
+    for policy in ({"default": [{"type": "reject"}]}, {"transports": {}}, []):
+        host.signature_policy.write_text(json.dumps(policy))
+        with pytest.raises(SignatureRefused):
+            store.ensure("web", source=source)
+    host.signature_policy.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}], "transports": {"docker": {"": [{"type": "reject"}]}}}))
+    assert store.ensure("web", source=source)[1]

@@ -50,6 +50,11 @@ class Host:
         return self.state_dir / "policy.json"
 
     @property
+    def signature_places(self) -> Path:
+        """A directory that says where signatures are (containers-registries.d(5)), where the host's owner has made it; otherwise skopeo's own counts."""
+        return self.state_dir / "registries.d"
+
+    @property
     def hyperstart_dir(self) -> Path:
         return self.state_dir / "hyperstart"
 

@@ -50,6 +50,7 @@ def apply(module: AnsibleModule, host: Host) -> dict[str, Any]:
         return result_of([(name, shown(before), after)], images=[after], actions=[f"build {name}"])
     lines, tell = teller(module, "build")
     access = store.access(path_of(module, "authfile"), module.params["tls_verify"])
+    policy = [] if access.signature_policy is None else ["--signature-policy", str(access.signature_policy)]
     store.require_root()
     make_dir(host.state_dir)
     with tempfile.TemporaryDirectory(prefix="build-", dir=host.state_dir) as text:
@@ -60,7 +61,7 @@ def apply(module: AnsibleModule, host: Host) -> dict[str, Any]:
         arguments = [word for key, value in sorted((module.params["build_args"] or {}).items()) for word in ("--build-arg", f"{key}={value}")]
         argv = [
             buildah, *storage, "build-using-dockerfile", "--pull=false", "--timestamp", "0", "--format", "oci", "--file", str(file), "--tag", "localhost/built",
-            *(["--isolation", "chroot"] if not _has_runtime() else []), *access.options(), *_policy(access.policy_options()), *arguments,
+            *(["--isolation", "chroot"] if not _has_runtime() else []), *access.options(), *policy, *arguments,
             *(["--target", module.params["target"]] if module.params["target"] else []), module.params["path"],
         ]  # fmt: skip
         _run(name, argv, tell)
@@ -112,11 +113,6 @@ def _written(reference: str) -> str:
 
 def _has_runtime() -> bool:
     return any(shutil.which(program, path=_command.SEARCH_PATH) for program in ("crun", "runc"))
-
-
-def _policy(options: Sequence[str]) -> list[str]:
-    """skopeo's global option is buildah's --signature-policy."""
-    return ["--signature-policy", options[1]] if options else []
 
 
 def _run(name: str, argv: Sequence[str], tell: Callable[[str], None]) -> None:

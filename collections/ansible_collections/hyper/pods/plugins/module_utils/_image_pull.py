@@ -24,7 +24,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._image_config import (
     parse_json,
     parse_manifest,
 )
-from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadImage, NoSpace, PullFailed, UnsupportedPlatform
+from ansible_collections.hyper.pods.plugins.module_utils._image_errors import BadImage, NoSpace, PullFailed, SignatureRefused, UnsupportedPlatform
+from ansible_collections.hyper.pods.plugins.module_utils._image_policy import lets_others_in
 from ansible_collections.hyper.pods.plugins.module_utils._image_reference import ACI, Archive, Reference, Registry
 from ansible_collections.hyper.pods.plugins.module_utils._layers import Layer, Limits, flatten
 from ansible_collections.hyper.pods.plugins.module_utils._rootfs import OutOfBudget, XattrUnsupported
@@ -89,6 +90,8 @@ def make(
 ) -> Made:
     """Fetch the layers and make the disk ``stage.disk``, unless the image is ``known``. Raises an ImageError."""
     if offer.aci is not None:
+        if not lets_others_in(access):
+            raise SignatureRefused(name, "the signature policy lets in only what it knows, and knows nothing of AppContainer images")
         image_id = digest_of(offer.aci.config)
         build_disk(name, image_id, [Layer(offer.aci.path, offer.aci.diff_id, TREE)], stage, (stage.lock,), limits, progress)
         return Made(image_id, offer.aci.config, b"")

@@ -62,11 +62,12 @@ class ImageStore(ImageFiles):
         """How registries are talked to: what is not given is the host's own, where it has it (``hyper login``)."""
         from ansible_collections.hyper.pods.plugins.module_utils._skopeo import Access
 
-        own_authfile, own_policy = self._host.authfile, self._host.signature_policy
+        own_authfile, own_policy, own_places = self._host.authfile, self._host.signature_policy, self._host.signature_places
         return Access(
             authfile or (own_authfile if own_authfile.exists() else None),
             tls_verify,
             signature_policy or (own_policy if own_policy.exists() else None),
+            own_places if own_places.is_dir() else None,
         )
 
     def require(self, reference: str) -> StoredImage:
@@ -235,13 +236,16 @@ class ImageStore(ImageFiles):
             yield stage, blobs
 
     def _pull(self, comparison: Comparison, offer: Offer, access: Access, source: str, progress: Progress) -> StoredImage:
+        from ansible_collections.hyper.pods.plugins.module_utils._image_policy import lets_all_in
         from ansible_collections.hyper.pods.plugins.module_utils._image_pull import Made, human, make
 
         name = comparison.name
+        # What is here under another name may not come in under this one: who copies it asks the policy.
+        judged = not lets_all_in(access)
         with self.working() as (stage, blobs):
             while True:
                 made = Made(offer.id or "", b"", b"")
-                if offer.id is None or not self.complete(offer.id):
+                if judged or offer.id is None or not self.complete(offer.id):
                     made = make(name, offer, access, stage, blobs, known=self.complete, limits=self._limits, progress=progress)
                 stored = self.publish(name, made, stage, digest=offer.digest, source=source)
                 if stored is not None:

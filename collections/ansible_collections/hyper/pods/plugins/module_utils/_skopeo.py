@@ -61,12 +61,14 @@ _MEANINGS: tuple[tuple[str, type[ImageError], str], ...] = (
 class Access:
     """How to talk to a registry. authfile: path of a credentials file on this host; tls_verify: False allows HTTP and unknown certificates.
 
-    signature_policy: which images may be pulled (containers-policy.json(5)); None for skopeo's own.
+    signature_policy: which images may be pulled (containers-policy.json(5)); None for skopeo's own. signature_places: a directory that says where their
+    signatures are (containers-registries.d(5)); None for skopeo's own.
     """
 
     authfile: Path | None = None
     tls_verify: bool = True
     signature_policy: Path | None = None
+    signature_places: Path | None = None
 
     def options(self, prefix: str = "") -> list[str]:
         """skopeo's options; credentials by the file's path only. Raises CredentialsMissing."""
@@ -78,10 +80,11 @@ class Access:
 
     def policy_options(self) -> list[str]:
         """skopeo's global options for copies. Raises PolicyMissing."""
+        options = [] if self.signature_places is None else ["--registries.d", str(self.signature_places)]
         if self.signature_policy is None:
-            return []
+            return options
         _check_readable(self.signature_policy, PolicyMissing)
-        return ["--policy", str(self.signature_policy)]
+        return [*options, "--policy", str(self.signature_policy)]
 
 
 def _check_readable(path: Path, kind: Callable[[str, str], HyperError]) -> None:

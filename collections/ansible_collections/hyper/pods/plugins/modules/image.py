@@ -80,6 +80,8 @@ options:
       - Path, on the host, of a file that says which images may be pulled, as C(containers-policy.json(5)) has it.
       - Without it C(policy.json) in O(state_dir) counts, for pods too, and where there is none, skopeo's own, C(/etc/containers/policy.json).
         Debian's lets all images in.
+      - Where signatures are that a registry does not hold says C(registries.d) in O(state_dir), as C(containers-registries.d(5)) has it,
+        and where there is none, C(/etc/containers/registries.d).
     type: path
   tls_verify:
     description:
