@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "collections"))
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations  # noqa: E402
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_annotations, _manifest_claims  # noqa: E402
 
 DOCUMENT = ROOT / "docs/manifest.md"
 _HEAD = """# What a pod definition may say
@@ -47,6 +47,7 @@ def document() -> str:
 def _annotations() -> str:
     rows = "".join(f"| `{_manifest_annotations.key(word, 'CONTAINER')}` | {text} |\n" for word, text in _manifest_annotations.WORDS.items())
     rows += "".join(f"| `{_manifest_annotations.PREFIX}{word}` | {text} |\n" for word, text in _manifest_annotations.OF_POD.items())
+    rows += "".join(f"| `{name}` of a PersistentVolumeClaim | {text} |\n" for name, text in _manifest_claims.ANNOTATIONS.items())
     return f"{_ANNOTATIONS}{rows}"
 
 

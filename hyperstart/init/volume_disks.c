@@ -7,16 +7,23 @@
 #include "machine.h"
 #include "syscalls.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define SUPERBLOCK_OFFSET 1024
 #define EXT4_MAGIC 0xef53
+/* Says what of a filesystem is the volume. Only who has CAP_SYS_ADMIN can change it. */
+#define MARK "trusted.hyper.volume"
+#define MARK_ENTRY "e" /* the volume is the directory VOLUME_ENTRY */
+#define MARK_WHOLE "w" /* the volume is the whole filesystem */
 /* Of fs/ext4/ext4.h, which no header exports. */
 #define GROW _IOW('f', 16, uint64_t)
 
@@ -36,6 +43,34 @@ static int make_device(const struct volume_plan *volume, const char *disk) {
     if (stat(disk, &status) < 0 || (mknod(path, S_IFBLK | 0600, status.st_rdev) < 0 && errno != EEXIST))
         return -1;
     return chown(path, 0, (gid_t)volume->group) < 0 || chmod(path, 0660) < 0 ? -1 : 0;
+}
+
+/* What lies beside the volume on a disk that the host made, or that a guest has had. */
+static bool is_own(const char *name) {
+    static const char *const own[] = {".", "..", "lost+found", VOLUME_ENTRY, "." VOLUME_ENTRY ".copy"};
+    for (size_t index = 0; index < sizeof own / sizeof *own; index++)
+        if (!strcmp(name, own[index]))
+            return true;
+    return false;
+}
+
+/* Whose filesystem came from elsewhere, with files of its own, is that volume as it is. That is decided once: later it may hold anything. */
+static int settle_form(const struct volume_plan *volume, const char *target, struct error *error) {
+    bool foreign = false;
+    if (getxattr(target, MARK, NULL, 0) >= 0)
+        return 0;
+    DIR *entries = opendir(target);
+    if (!entries)
+        return fail_errno(error, "volume %s: reading its filesystem", volume->name);
+    for (struct dirent *entry; !foreign && (entry = readdir(entries));)
+        foreign = !is_own(entry->d_name);
+    closedir(entries);
+    return setxattr(target, MARK, foreign ? MARK_WHOLE : MARK_ENTRY, 1, 0) < 0 ? fail_errno(error, "volume %s: marking its filesystem", volume->name) : 0;
+}
+
+bool volume_disk_is_whole(const struct volume_plan *volume) {
+    char form[1];
+    return getxattr(state_path("disks/%s", volume->name), MARK, form, sizeof form) == 1 && form[0] == *MARK_WHOLE;
 }
 
 /* The host makes the disk longer, and leaves what is on it to the guest: it never looks into what a guest wrote. */
@@ -68,6 +103,8 @@ int volume_disk_prepare(const struct volume_plan *volume, struct error *error) {
         return 0;
     if (directories_make(target, 0755) < 0 || mount(disk, target, "ext4", MS_NOATIME | MS_NODEV, EXT4_OPTIONS) < 0)
         return fail_errno(error, "volume %s: mounting its disk", volume->name);
+    if (settle_form(volume, target, error) < 0)
+        return -1;
     return grow(volume, disk, target, error);
 }
 

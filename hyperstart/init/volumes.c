@@ -41,7 +41,9 @@ static const char *parent_path(const struct volume_plan *volume) {
 static const char *entry_name(const struct volume_plan *volume) {
     if (volume->kind == VOLUME_IMAGE)
         return volume->serial;
-    return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST ? volume->name : "volume";
+    if (volume->kind == VOLUME_DISK && volume_disk_is_whole(volume))
+        return ".";
+    return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST ? volume->name : VOLUME_ENTRY;
 }
 
 /* The image may be a container's as well: then it is mounted already. */

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _volumes
+from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
 from tests.support.pods import PodHost, manifest
 
@@ -113,3 +119,57 @@ def test_a_volume_that_cannot_be_mounted(pods: PodHost) -> None:
     finally:
         pods.pod("unmade", state="absent", grace_period=0)
         pods.module("volume", name=["spoiled"], state="absent")
+
+
+PODFILE = """{
+	"id": "imaged",
+	"containers": [{"name": "app", "image": "tools",
+		"volumes": [{"volume": "old", "path": "/old"}, {"volume": "packed", "path": "/packed", "readOnly": true}]}],
+	"volumes": [
+		{"name": "old", "source": "%(allowed)s/old.img", "format": "raw", "fstype": "ext4"},
+		{"name": "packed", "source": "%(allowed)s/packed.qcow2", "format": "qcow2"}]}"""
+
+
+def test_volumes_begin_with_disk_images(pods: PodHost, tmp_path: Path) -> None:
+    """A podfile's images become volumes of the host, which show what is in them as it is; the files themselves stay as they are."""
+    pods.allowed.mkdir(exist_ok=True)
+    old, packed = pods.allowed / "old.img", pods.allowed / "packed.qcow2"
+    (tmp_path / "files/dir").mkdir(parents=True)
+    (tmp_path / "files/dir/note").write_text("from before\n")
+    for target in (old, tmp_path / "raw"):
+        target.write_bytes(b"")
+        os.truncate(target, 24 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-d", tmp_path / "files", target], check=True, capture_output=True)
+    subprocess.run(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", tmp_path / "raw", packed], check=True)
+    digest = hashlib.sha256(old.read_bytes()).hexdigest()
+    documents = forms.load_manifests(PODFILE % {"allowed": pods.allowed}, where="imaged.pod")
+    try:
+        (pods.allowed / "link").symlink_to(old)
+        (pods.allowed / "huge.qcow2").write_bytes(packed.read_bytes()[:24] + (2**62).to_bytes(8, "big") + packed.read_bytes()[32:])
+        for source, form, message in (
+            ("/etc/hostname", "raw", "PersistentVolumeClaim imaged-old: metadata.annotations[hyper.pods/source]: /etc/hostname does not lie beneath"),
+            (f"{pods.allowed}/none", "raw", f"there is no file {pods.allowed}/none"),
+            (f"{pods.allowed}/link", "raw", f"{pods.allowed}/link is a symbolic link"),
+            (str(old), "qcow2", f"{old} is no qcow2 image"),
+            (f"{pods.allowed}/huge.qcow2", "qcow2", "is a qcow2 image whose header is damaged"),
+        ):
+            wrong = copy.deepcopy(documents)
+            wrong[0]["metadata"]["annotations"] = {"hyper.pods/source": source, "hyper.pods/format": form}
+            assert message in pods.pod(*wrong, fails=True)["msg"]
+        assert not list(pods.host.volumes_dir.glob("*imaged*"))
+        planned = pods.pod(*documents, check=True)
+        done = pods.pod(*documents)
+        assert done["actions"] == planned["actions"]
+        assert not pods.pod(*documents)["changed"]
+        assert pods.shell("imaged", "app", "cat /old/dir/note /packed/dir/note; echo new > /old/volume; ls /old").split() == [
+            *("from", "before") * 2,
+            *("dir", "lost+found", "volume"),
+        ]
+        assert pods.exec("imaged", "app", "touch", "/packed/x").code != 0
+        # What it is was decided when it was mounted first, whatever it holds now.
+        pods.pod("imaged", state="restarted", grace_period=0)
+        assert pods.shell("imaged", "app", "cat /old/volume; ls -d /old/dir").split() == ["new", "/old/dir"]
+        assert hashlib.sha256(old.read_bytes()).hexdigest() == digest
+    finally:
+        pods.pod("imaged", state="absent", grace_period=0)
+        pods.module("volume", name=["imaged-old", "imaged-packed"], state="absent")

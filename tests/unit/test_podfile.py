@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network, Nic
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import split
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms, podfile
 
@@ -132,6 +133,25 @@ def test_a_mapped_file_and_volumes_that_two_containers_share() -> None:
         [{"name": "log", "mountPath": "/var/log"}, {"name": "resolv-conf", "mountPath": "/etc/resolv.conf", "readOnly": True}],
         [{"name": "log", "mountPath": "/var/log"}, {"name": "share", "mountPath": "/export"}],
     ]
+
+
+def test_disk_images_are_volumes_of_the_host_that_begin_with_them() -> None:
+    volumes = [
+        {"name": "data.1", "source": "/srv/pods/a.qcow2", "format": "qcow2"},
+        {"name": "old", "source": "/srv/pods/b", "format": "raw", "fstype": "ext4"},
+    ]
+    mounts = [{"volume": "data.1", "path": "/a"}, {"volume": "data.1", "path": "/b", "readOnly": True}, {"volume": "old", "path": "/c"}]
+    *claims, manifest = podfile.convert({**of_container(volumes=mounts), "volumes": volumes})
+    [definition], objects = split([*claims, manifest])
+    pod_claims = {claim.name: claim for item in objects.values() if (claim := item.claim)}
+    name = manifest["metadata"]["name"]
+    assert [(claim.name, claim.source, claim.form) for claim in pod_claims.values()] == [
+        (f"{name}-data-1", "/srv/pods/a.qcow2", "qcow2"),
+        (f"{name}-old", "/srv/pods/b", "raw"),
+    ]
+    made = parse(definition, objects)
+    assert [(volume.name, volume.claim) for volume in made.claims] == [("data-1", f"{name}-data-1"), ("old", f"{name}-old")]
+    assert [(mount.name, mount.read_only) for mount in made.containers[0].mounts] == [("data-1", False), ("data-1", True), ("old", False)]
 
 
 def test_port_mappings_with_ranges_are_ports_of_the_first_container() -> None:
@@ -294,7 +314,13 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(portmappings=[{"containerPort": "22--23", "hostPort": "1"}]), "portmappings[0]: '22--23' is neither a port nor a range"),
         (minimal(portmappings=[{"containerPort": "23-22", "hostPort": "1-2"}]), "portmappings[0]: '23-22' must go upwards, between 1 and 65535"),
         (minimal(portmappings=[{"containerPort": "1", "hostPort": "1", "protocol": "icmp"}]), "portmappings[0]: must be one of tcp, udp, not 'icmp'"),
-        (minimal(volumes=[{"name": "v", "source": "/a.img", "format": "qcow2"}]), "volumes[0].format: not supported: a volume is no qcow2 image"),
+        (minimal(volumes=[{"name": "v", "source": "/a.vdi", "format": "vdi"}]), "volumes[0].format: not supported: a volume is no vdi image. Convert it"),
+        (minimal(volumes=[{"name": "v", "source": "rbd/a", "format": "rbd"}]), "volumes[0].format: not supported: a volume is no rbd image"),
+        (minimal(volumes=[{"name": "v", "source": "a.img", "format": "raw"}]), "volumes[0].source: 'a.img' must be an absolute path without '..'"),
+        (
+            minimal(volumes=[{"name": "v", "source": "/a.img", "format": "raw", "fstype": "xfs"}]),
+            "volumes[0].fstype: not supported: the guest's kernel reads ext4, not xfs. Make the image with ext4",
+        ),
         (minimal(volumes=[{"name": "v", "source": "/a", "driver": "floppy"}]), "volumes[0].driver: must be one of vfs, nas, raw, qcow2, vdi, rbd"),
         (minimal(volumes=[{"name": "v", "source": "/a"}]), "volumes[0].format: is required beside a source. Write vfs"),
         (minimal(volumes=[{"name": "v", "source": "/a", "format": "nas"}]), "volumes[0].source: '/a' is not of the form SERVER:/PATH"),

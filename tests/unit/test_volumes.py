@@ -29,6 +29,11 @@ def claim_document(name: str = "data", **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 
+def claim_annotated(**words: str) -> dict[str, Any]:
+    document = claim_document()
+    return {**document, "metadata": {**document["metadata"], "annotations": {f"hyper.pods/{word}": text for word, text in words.items()}}}
+
+
 def claim_of(document: object) -> Claim:
     [claim] = claims(split([document])[1]).values()
     return claim
@@ -80,6 +85,11 @@ def test_a_claim(spec: dict[str, Any], expected: Claim) -> None:
         (claim_document(volumeMode="Disk"), "spec.volumeMode: must be one of Filesystem, Block"),
         (claim_document(dataSource={"kind": "VolumeSnapshot", "name": "x"}), "spec.dataSource: not supported"),
         (claim_document(size="1Gi"), "spec.size: unknown field"),
+        (claim_annotated(source="a.img"), "metadata.annotations[hyper.pods/source]: 'a.img' must be an absolute path without '..'"),
+        (claim_annotated(source="/a/../b"), "metadata.annotations[hyper.pods/source]: '/a/../b' must be an absolute path"),
+        (claim_annotated(source="/a", format="vdi"), "metadata.annotations[hyper.pods/format]: must be one of raw, qcow2, not 'vdi'"),
+        (claim_annotated(format="raw"), "metadata.annotations[hyper.pods/format]: says nothing without hyper.pods/source"),
+        (claim_annotated(sauce="/a"), "metadata.annotations[hyper.pods/sauce]: unknown annotation. Did you mean hyper.pods/source?"),
         (claim_document("../etc"), "metadata.name: '../etc' must be"),
         ({**claim_document(), "spec": None}, "spec: is required"),
         ({**claim_document(), "apiVersion": "v2"}, "apiVersion: must be v1"),

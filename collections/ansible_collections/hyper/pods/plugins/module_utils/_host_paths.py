@@ -103,6 +103,20 @@ def share(host: Host, pod: Pod) -> Share | None:
     return Share(pod.name, host.share_dir(pod.name), parts) if parts else None
 
 
+@contextlib.contextmanager
+def opened(host: Host, path: str, where: str) -> Iterator[int]:
+    """A descriptor of a file beneath what is allowed, to be read. where: the field that names it. Raises PathNotAllowed, PathUnusable."""
+    place = _place(path, allowed(host), where)
+    with _walk(place, place.names) as (found, left):
+        if left or not stat.S_ISREG(os.fstat(found).st_mode):
+            raise place.unusable(f"there is no file {path}", "Correct the path")
+        handle = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
 def _each(host: Host, pod: Pod, *, make: bool) -> Iterator[Missing]:
     roots = allowed(host) if pod.host_paths else ()
     to_come: set[str] = set()

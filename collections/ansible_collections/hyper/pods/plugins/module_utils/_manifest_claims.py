@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_annotations import PREFIX
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import metadata_of, refuse_namespace
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
@@ -19,17 +22,28 @@ MIN_SIZE = 16 * 2**20
 MAX_SIZE = 64 * 2**40
 # A claim's name is its volume's, which is a directory of the host.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+Form = Literal["raw", "qcow2"]
+SOURCE, FORM = f"{PREFIX}source", f"{PREFIX}format"
+ANNOTATIONS: Mapping[str, str] = {
+    SOURCE: "a file of the host whose disk the volume begins with, copied when the volume is made; beneath what the host's owner allows (`hyper_host_paths`)",
+    FORM: "of that file: `raw`, which is the default, or `qcow2`",
+}
 _ACCESS_MODES = ("ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A volume as somebody wants it. size: bytes, or None where any will do; block: without a filesystem, None where any will do."""
+    """A volume as somebody wants it. size: bytes, or None where any will do; block: without a filesystem, None where any will do.
+
+    source: a file of the host whose disk it begins with, "" for none; form: of that file.
+    """
 
     name: str
     size: int | None = None
     block: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    form: Form = "raw"
 
 
 def is_name(name: str) -> bool:
@@ -50,7 +64,7 @@ def claim(root: Node) -> Claim:
         raise metadata.fail("name", f"{name!r} must be at most 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit")
     refuse_namespace(metadata)
     labels = metadata.string_map("labels")
-    metadata.string_map("annotations")
+    source, form = _source(metadata)
     metadata.done(_kubernetes.OBJECT_META)
     root.node("status")
     spec = root.node("spec")
@@ -61,7 +75,23 @@ def claim(root: Node) -> Claim:
     block = spec.choice("volumeMode", ("Filesystem", "Block"), "Filesystem") == "Block"
     size = _size(spec)
     spec.done(_kubernetes.CLAIM_SPEC)
-    return Claim(name, size, block, labels)
+    return Claim(name, size, block, labels, source, form)
+
+
+def _source(metadata: Node) -> tuple[str, Form]:
+    annotations = metadata.string_map("annotations")
+    for name in annotations:
+        if name.startswith(PREFIX) and name not in ANNOTATIONS:
+            near = difflib.get_close_matches(name, ANNOTATIONS, n=1)
+            raise InvalidManifest("unknown annotation", where=f"{metadata.at('annotations')}[{name}]", remedy=f"Did you mean {near[0]}?" if near else None)
+    source, form = annotations.get(SOURCE, ""), annotations.get(FORM, "raw")
+    if SOURCE in annotations and (not source.startswith("/") or "\x00" in source or ".." in source.split("/")):
+        raise InvalidManifest(f"{source!r} must be an absolute path without '..'", where=f"{metadata.at('annotations')}[{SOURCE}]")
+    if form not in get_args(Form):
+        raise InvalidManifest(f"must be one of {', '.join(get_args(Form))}, not {form!r}", where=f"{metadata.at('annotations')}[{FORM}]")
+    if FORM in annotations and not source:
+        raise InvalidManifest(f"says nothing without {SOURCE}", where=f"{metadata.at('annotations')}[{FORM}]")
+    return source, cast("Form", form)
 
 
 def _access(spec: Node) -> None:

@@ -30,6 +30,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _pull_secrets,
     _record,
     _volume_plan,
+    _volume_sources,
     _volumes,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -316,7 +317,7 @@ def _volume_changes(host: Host, wanted: Sequence[_manifest.Pod], claims: Mapping
     if not claims and not any(pod.claims for pod in wanted):
         return ()
     existing = _volumes.all_of(host)
-    changes = _volume_plan.converge(claims.values(), existing, _pod_status.now())
+    changes = _volume_plan.converge(claims.values(), existing, _pod_status.now(), _volume_sources.sizes(host, claims.values(), existing))
     _volume_plan.check_pods(wanted, _volume_plan.after(existing, changes))
     return changes
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,26 @@ class Volume:
 class Change:
     """One step. action: create, grow, label, delete, export. volume: as it is afterwards, or was; reason: why.
 
-    file: what a volume begins with, or what it is exported to.
+    file: what a volume begins with, or what it is exported to. form: of what it begins with, where a claim names that: raw, qcow2; then the file lies
+    beneath what the host allows to pods.
     """
 
     action: str
     volume: Volume
     reason: str
     file: Path | None = None
+    form: str = ""
 
 
-def converge(claims: Iterable[Claim], existing: Mapping[str, Volume], now: float) -> tuple[Change, ...]:
-    """Bring volumes to what is claimed. Raises VolumeDiffers."""
+def converge(claims: Iterable[Claim], existing: Mapping[str, Volume], now: float, sizes: Mapping[str, int] = {}) -> tuple[Change, ...]:
+    """Bring volumes to what is claimed. sizes: of the disks that volumes begin with, in bytes, by the volume's name. Raises VolumeDiffers."""
     changes = []
     for claim in claims:
         volume = existing.get(claim.name)
+        if volume is None and claim.source:
+            [begun] = copy(claim, Path(claim.source), sizes[claim.name], False, existing, now)
+            changes.append(replace(begun, form=claim.form))
+            continue
         if volume is None:
             made = Volume(claim.name, claim.size or DEFAULT_SIZE, bool(claim.block), dict(claim.labels), now)
             changes.append(Change("create", made, f"there is no volume {claim.name}"))

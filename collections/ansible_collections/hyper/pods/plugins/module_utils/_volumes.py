@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _ext4, _manifest_claims, _pod_guest, _pod_status, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _ext4, _manifest_claims, _pod_guest, _pod_status, _record, _volume_sources
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked, make_dir, provide, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -80,14 +80,14 @@ def carry_out(host: Host, changes: Iterable[Change]) -> None:
     """Make the changes, in their order."""
     for change in changes:
         if change.action == "create":
-            _create(host, change.volume, change.file)
+            _create(host, change.volume, change.file, change.form)
         elif change.action == "export" and change.file is not None:
             _export(host, change.volume, change.file)
         else:
             {"grow": _grow, "label": _label, "delete": _delete}[change.action](host, change.volume)
 
 
-def _create(host: Host, volume: Volume, source: Path | None) -> None:
+def _create(host: Host, volume: Volume, source: Path | None, form: str) -> None:
     """Made aside and put into place whole."""
     check_name(volume.name)
     _, gid = host.qemu_ids()
@@ -95,23 +95,26 @@ def _create(host: Host, volume: Volume, source: Path | None) -> None:
     fresh = host.volumes_dir / f".{volume.name}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     make_dir(fresh, mode=0o750, owner=(0, gid))
-    file = fresh / disk(host, volume.name).name
-    if source is not None:
-        provide(file, owner=host.qemu_ids())
-        _copy(source, file)
-        os.truncate(file, volume.size)
-    elif volume.block:
-        provide(file, owner=host.qemu_ids())
-        os.truncate(file, volume.size)
-    else:
+    try:
+        _fill(host, volume, source, form, fresh / disk(host, volume.name).name)
+        _write(fresh, volume)
+        fresh.rename(host.volumes_dir / volume.name)
+    except BaseException:
+        # What a full disk could not take gives its room back.
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def _fill(host: Host, volume: Volume, source: Path | None, form: str, file: Path) -> None:
+    if source is None and not volume.block:
         _ext4.make(file, volume.size, owner=host.qemu_ids())
-    _write(fresh, volume)
-    fresh.rename(host.volumes_dir / volume.name)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Sharing blocks where the filesystem can, else leaving holes as holes."""
-    _command.run(["cp", "--reflink=auto", "--sparse=always", "--no-target-directory", "--", str(source), str(target)])
+        return
+    provide(file, owner=host.qemu_ids())
+    if source is not None and form:
+        _volume_sources.copy(host, volume.name, source, form, file)
+    elif source is not None:
+        _volume_sources.copy_file(source, file)
+    os.truncate(file, volume.size)
 
 
 def _export(host: Host, volume: Volume, target: Path) -> None:
@@ -122,7 +125,7 @@ def _export(host: Host, volume: Volume, target: Path) -> None:
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     os.close(handle)
     try:
-        _copy(source, fresh)
+        _volume_sources.copy_file(source, fresh)
         os.utime(fresh, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
         fresh.replace(target)
     finally:

@@ -9,11 +9,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_claims
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._tree import NotSupported
 from ansible_collections.hyper.pods.plugins.plugin_utils import _parts
 from ansible_collections.hyper.pods.plugins.plugin_utils._podfile_tree import PodfileNode, definitions, referred
 from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import Manifest
+
+# Stands for a disk image among the sources of volumes.
+_IMAGE = "image file"
 
 # Fetches what a file's uri names, at the edge. Raises HyperError.
 Fetch = Callable[[str], bytes]
@@ -24,13 +28,17 @@ _VOLUME = _parts.refused(cache="the cache of a disk is not chosen", fstype="the 
 
 
 class Volumes:
-    """The pod's volumes. used: those of the manifest, in the order in which containers name them first."""
+    """The pod's volumes. used: those of the manifest, in the order in which containers name them first; claims: documents that they need."""
 
-    def __init__(self, root: PodfileNode) -> None:
+    def __init__(self, root: PodfileNode, pod: str) -> None:
+        self._pod = pod
+        self._claimed = _parts.Labels()
+        self.claims: list[Manifest] = []
         self._defined = definitions(root, "volumes")
         self._labels = _parts.Labels()
         self._labels.new(FILES_VOLUME)
         self._known: dict[str, dict[str, Any]] = {}
+        self._sources: dict[str, dict[str, Any]] = {}
         self.used: list[dict[str, Any]] = []
         for node in self._defined.values():
             self._add(node)
@@ -49,11 +57,24 @@ class Volumes:
         name, source = node.required_string("name"), _source(node)
         known = self._known.get(name)
         if known is None:
-            known = self._known[name] = {"name": self._labels.new(name), **source}
+            known = {"name": self._labels.new(name), **self._claim(name, source)}
+            self._known[name] = known
+            self._sources[name] = source
             self.used.append(known)
-        elif known != {"name": known["name"], **source}:
+        elif self._sources[name] != source:
             raise node.fail("name", f"{name!r} is another volume already")
         return known
+
+    def _claim(self, name: str, source: dict[str, Any]) -> dict[str, Any]:
+        """A disk image becomes a volume of the host that begins with it; all else stays."""
+        image = source.get(_IMAGE)
+        if image is None:
+            return source
+        claim = self._claimed.new(f"{self._pod}-{name}")
+        annotations = {_manifest_claims.SOURCE: image["path"], _manifest_claims.FORM: image["form"]}
+        metadata, spec = {"name": claim, "annotations": annotations}, {"accessModes": ["ReadWriteOnce"]}
+        self.claims.append({"apiVersion": "v1", "kind": _manifest_claims.KIND, "metadata": metadata, "spec": spec})
+        return {"persistentVolumeClaim": {"claimName": claim}}
 
 
 def _source(node: PodfileNode) -> dict[str, Any]:
@@ -66,12 +87,14 @@ def _source(node: PodfileNode) -> dict[str, Any]:
         if kind not in (None, "nfs") or not colon:
             raise node.fail("source", f"{source!r} is not of the form SERVER:/PATH, of a server of NFS")
         result: dict[str, Any] = {"nfs": {"server": server, "path": path}}
-    elif form in ("vdi", "rbd") or (form in ("raw", "qcow2") and source):
-        raise NotSupported(
-            node.at(field),
-            f"a volume is no {form} image",
-            "Make a raw one a volume of the host (hyper volume import) and write a manifest with a persistentVolumeClaim",
-        )
+    elif form in ("vdi", "rbd"):
+        raise NotSupported(node.at(field), f"a volume is no {form} image", "Convert it: qemu-img convert -O qcow2 FILE NEW")
+    elif form in ("raw", "qcow2") and source:
+        if kind not in (None, "ext2", "ext3", "ext4"):
+            raise NotSupported(node.at("fstype"), f"the guest's kernel reads ext4, not {kind}", "Make the image with ext4")
+        if not source.startswith("/") or ".." in source.split("/"):
+            raise node.fail("source", f"{source!r} must be an absolute path without '..'")
+        result = {_IMAGE: {"path": source, "form": form}}
     elif kind is not None:
         raise NotSupported(node.at("fstype"), "the file system of a volume is not chosen", "Remove the field")
     elif source is None:

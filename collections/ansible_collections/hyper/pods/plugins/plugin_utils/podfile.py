@@ -22,7 +22,7 @@ _CONTAINER = _parts.refused(logPath="the output of all containers goes to the po
 
 
 def convert(document: object, *, fetch: Fetch | None = None) -> list[Manifest]:
-    """A podfile (dicts, lists and scalars) → its Pod manifest, and before it the ConfigMap of its inserted files where there are any.
+    """A podfile (dicts, lists and scalars) → its Pod manifest, and before it what it needs: the ConfigMap of its inserted files, claims of its disks.
 
     fetch: gives the contents of a file's ``uri``; without it such files are refused. Raises InvalidManifest or NotSupported with the field's path.
     """
@@ -33,7 +33,7 @@ def convert(document: object, *, fetch: Fetch | None = None) -> list[Manifest]:
     if root.choice("type", ("pod", "service-discovery", "kubernetes"), "pod") != "pod":
         raise NotSupported(root.at("type"), "a podfile is of the type pod here", "Remove the field")
     files = Files(root, name, fetch)
-    volumes = Volumes(root)
+    volumes = Volumes(root, name)
     default_policy = _restart_policy(root, "Never")
     tty = bool(root.boolean("tty"))
     nodes = list(root.nodes("containers"))
@@ -73,7 +73,7 @@ def convert(document: object, *, fetch: Fetch | None = None) -> list[Manifest]:
     for node in nodes:
         node.done(_CONTAINER)
     root.done(_POD)
-    return [*files.config_map, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}]
+    return [*files.config_map, *volumes.claims, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}]
 
 
 def _container_names(nodes: list[PodfileNode]) -> list[str]:
