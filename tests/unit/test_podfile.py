@@ -210,7 +210,12 @@ def test_interfaces_are_nics() -> None:
     interfaces = [{"ip": "10.83.0.9/24"}, {"bridge": "br0", "ip": "192.168.1.20/24", "gateway": "192.168.1.1", "mac": "52:54:00:12:34:56"}]
     pod = parse(podfile.convert(minimal(interfaces=interfaces))[0])
     own = Nic("nat", "default", addresses=("10.83.0.9",))
-    assert pod.network.nics == (own, Nic("bridge", "", "br0", ("192.168.1.20/24",), ("192.168.1.1",), "52:54:00:12:34:56"))
+    assert pod.network.nics == (own, Nic("bridge", "", "br0", ("192.168.1.20/24",), ("192.168.1.1",), "52:54:00:12:34:56", dhcp=False))
+
+
+def test_an_interface_without_an_address_is_given_one() -> None:
+    [nic] = parse(podfile.convert(minimal(interfaces=[{"bridge": "br0"}]))[0]).network.nics
+    assert (nic.bridge, nic.addresses, nic.dhcp) == ("br0", (), True)
 
 
 def test_labels_of_a_container_are_its_own() -> None:
@@ -288,7 +293,7 @@ SYSCTLS = [{"name": "a", "image": "a", "sysctl": {"x": "1"}}, {"name": "b", "ima
         (minimal(surprise=""), "surprise: unknown field"),
         (minimal(type="service-discovery"), "type: not supported"),
         (minimal(restartPolicy="sometimes"), "restartPolicy: must be one of always, onFailure, never, not 'sometimes'"),
-        (minimal(interfaces=[{"bridge": "br0"}]), "interfaces[0].ip: is required. Give the pod an address with its prefix"),
+        (minimal(interfaces=[{"bridge": "br0", "gateway": "10.0.0.1"}]), "interfaces[0].gateway: with dhcp, addresses of IPv4 are the network's to give"),
         (minimal(interfaces=[{"bridge": "br0", "ip": "10.0.0.9"}]), "interfaces[0].ip: '10.0.0.9' has no prefix. Write for example 10.0.0.9/24"),
         (minimal(interfaces=[{"bridge": "b r", "ip": "10.0.0.9/8"}]), "interfaces[0].bridge: 'b r' is not the name of an interface"),
         (minimal(interfaces=[{}, {"mac": "01:00:00:00:00:00"}]), "interfaces[1].mac: '01:00:00:00:00:00' is not the address of a NIC"),
