@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._control import ExecFailed, ExecResult
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree_receive import Receiver
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree_send import Stream, pieces
 
-from hyperstart._tree_stream import Receiver, Stream, pieces
 from tests.support.init import PATIENCE, Init, Pod
 from tests.support.trees import describe, make_tree
 

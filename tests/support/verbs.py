@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A person waits for these, at a terminal or for bytes as they come; a playbook could give neither.
+# What a playbook could not give.
 TERMINAL = "it is a person at a terminal"
+DIRECT = "the command goes by the direct road; playbooks do the same where there is none, and from AWX"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ VERBS = (
     Verb("exec --guest", "exec_pod", "pod_exec", "", "exec --guest web -- ps"),
     Verb("attach", "", "", "", "attach web", only=TERMINAL, output=TERMINAL),
     Verb("logs", "pod_logs", "pod_info"),
-    Verb("cp", "", "", "", "cp FILE web:/srv", only="bytes as they come, by the direct road"),
+    Verb("cp", "copy_into_pod", "pod_copy", "", "cp FILE web:/srv", only=DIRECT),
+    Verb("cp", "copy_out_of_pod", "pod_copy", "", "cp web:/srv/file NEW", only=DIRECT),
     # Images.
     Verb("pull", "pull_image", "image", "present"),
     Verb("push", "push_image", "image", "pushed"),

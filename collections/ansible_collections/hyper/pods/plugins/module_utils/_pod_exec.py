@@ -37,6 +37,13 @@ def find(host: Host, name: str, container: str | None) -> Target:
     return Target(name, container or pod.containers[0].name)
 
 
+def connect(host: Host, pod: str) -> Control:
+    """A client of a pod that runs. Raises PodPaused, GuestTimeout, GuestUnreachable, AllPortsBusy."""
+    if is_paused(host.pod_run_dir(pod) / QMP_SOCKET):
+        raise PodPaused(pod)
+    return Control.connect(host.pod_run_dir(pod), timeout=_CONNECT_TIMEOUT, alive=_pod_status.alive(supervisor(host), pod))
+
+
 def run(
     host: Host,
     target: Target,
@@ -53,10 +60,7 @@ def run(
 
     guest: in hyperstart's own namespaces; see Control.exec. timeout: seconds. Raises PodPaused, ExecFailed, GuestTimeout, GuestUnreachable, AllPortsBusy.
     """
-    if is_paused(host.pod_run_dir(target.pod) / QMP_SOCKET):
-        raise PodPaused(target.pod)
-    alive = _pod_status.alive(supervisor(host), target.pod)
-    with Control.connect(host.pod_run_dir(target.pod), timeout=_CONNECT_TIMEOUT, alive=alive) as control:
+    with connect(host, target.pod) as control:
         try:
             return control.exec(target.container, argv, env=env, workdir=workdir, user=user, stdin=stdin or None, guest=guest, timeout=timeout)
         except ExecFailed as failed:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
+from ansible_collections.hyper.pods.plugins.module_utils._file_copy import name_of
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree import ENTRY, Attribute, BadTree, Entry
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree_compare import Describer, Description, differing
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree_receive import Receiver
+from ansible_collections.hyper.pods.plugins.module_utils._file_tree_send import Stream, pieces
 
 from hyperstart._cli_copy import Place, place
-from hyperstart._tree_stream import ENTRY, Attribute, BadTree, Entry, Receiver, Stream, pieces
 from tests.support.trees import describe, make_tree
 
 DIRECTORY, FILE, LINK = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777
@@ -160,4 +164,54 @@ def test_a_stream_is_read_as_a_file() -> None:
     ],
 )
 def test_places(text: str, wanted: Place, name: str) -> None:
-    assert (place(text), place(text).name) == (wanted, name)
+    assert (place(text), name_of(place(text).path)) == (wanted, name)
+
+
+def described(stream: bytes, **how: bool) -> Description:
+    describer = Describer(**how)
+    for start in range(0, len(stream), 1000):
+        describer.feed(stream[start : start + 1000])
+    assert describer.ended
+    return describer.files
+
+
+def test_a_copy_of_a_tree_is_the_same_and_what_differs_is_told(tmp_path: Path) -> None:
+    make_tree(tmp_path / "tree", 100, attributes=False)
+    stream = b"".join(pieces(str(tmp_path / "tree"), pytest.fail))
+    receive(tmp_path / "copy", stream)
+    wanted = described(stream, received=True)
+
+    def present() -> Description:
+        return described(b"".join(pieces(str(tmp_path / "copy"), pytest.fail)))
+
+    assert differing(wanted, present()) == []
+    (tmp_path / "copy/more").write_text("of its own")
+    # Only the time of the directory.
+    assert differing(wanted, present()) == [""]
+    (tmp_path / "copy/link").unlink()
+    (tmp_path / "copy/broken").unlink()
+    (tmp_path / "copy/broken").symlink_to("somewhere")
+    with (tmp_path / "copy/name plain").open("r+") as file:
+        file.write("P")
+    assert differing(wanted, present()) == ["", "broken", "link", "name plain"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (entry(FILE | 0o4000, "", b"x"), entry(FILE, "", b"x"), True),
+        (entry(FILE, "", b"x"), entry(FILE, "", b"y"), False),
+        (entry(FILE, "", b"x"), entry(FILE, "", b"x", attributes=(Attribute("security.capability", b"x"),)), True),
+        (entry(FILE, "", b"x"), entry(FILE, "", b"x", attributes=(Attribute("user.colour", b"x"),)), False),
+        (ROOT + entry(stat.S_IFIFO | 0o600, "pipe"), ROOT, True),
+        (entry(LINK, "", target="a"), entry(LINK, "", target="b"), False),
+    ],
+)
+def test_what_a_receiver_leaves_behind_makes_no_difference(one: bytes, other: bytes, same: bool) -> None:
+    assert (described(one + END, received=True) == described(other + END, received=True)) is same
+
+
+def test_the_names_of_one_file_come_in_any_order() -> None:
+    one, two = entry(FILE, "one", b"x"), entry(FILE, "two", same="one")
+    assert described(ROOT + one + two + END) == described(ROOT + entry(FILE, "two", b"x") + entry(FILE, "one", same="two") + END)
+    assert described(ROOT + one + two + END) != described(ROOT + one + entry(FILE, "two", b"x") + END)
