@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._image_build import bases
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 
 from tests.support.registry import Registry
@@ -75,3 +77,33 @@ def test_what_cannot_be_built(text: str, args: dict[str, Any], error: str, modul
     result = module("image_build", **{"path": str(context), "name": "x", **args}, fails=True)
     assert (result["error"], bool(result["remedy"])) == (error, True)
     assert store.list() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "build_args", "found"),
+    [
+        ("FROM a AS x\nFROM x\nfrom --platform=linux/amd64 b\n", {}, ["a", "x", "b"]),
+        (
+            "ARG BASE=debian:12\nARG TAG\nFROM $BASE\nFROM r/${BASE}\nARG BASE=later\nFROM ${NONE:-other}:1\nFROM scratch\n",
+            {},
+            ["debian:12", "r/debian:12", "other:1"],
+        ),
+        ('ARG BASE="debian"\nFROM ${BASE}:${TAG:-12}\n', {"BASE": "own"}, ["own:12"]),
+        ("ARG TAG\nFROM web:$TAG\n", {"TAG": "7", "OTHER": "x"}, ["web:7"]),
+        ("RUN nothing\n", {}, []),
+    ],
+)
+def test_what_an_image_starts_from(text: str, build_args: dict[str, str], found: list[str]) -> None:
+    assert bases(text, build_args) == found
+
+
+def test_under_a_policy(module: Run, host: Host, store: ImageStore, context: Path, registry: Registry, layout: Path) -> None:
+    """It judges what a build starts from, and not what is made here."""
+    store.ensure("base:1", source=f"oci:{layout}:web")
+    host.signature_policy.write_text(json.dumps({"default": [{"type": "reject"}]}))
+    (context / "Containerfile").write_text("ARG BASE=nothing\nFROM $BASE\nCOPY hello /hello\n")
+    assert module("image_build", path=str(context), name="x", build_args={"BASE": "base:1"})["changed"]
+    reference = registry.push(layout, "web", "policy/base:1")
+    result = module("image_build", path=str(context), name="y", build_args={"BASE": reference}, tls_verify=False, fails=True)
+    assert result["error"] == "BuildFailed"
+    assert "policy" in result["msg"]

@@ -69,7 +69,7 @@ def push(store: ImageStore, item: Push, access: Access, progress: Progress) -> N
         upload(name, stage.layout, item.target.skopeo, access, on_blob=lambda digest: progress(f"{name}: layer {digest[7:19]}"))
     own = store.resolve(name)
     if own is not None and own.reference == name and own.id == item.image.id:
-        store.rename_digest(own, item.digest)
+        store.note_pushed(own, item.digest)
 
 
 def index(store: ImageStore, images: Sequence[StoredImage]) -> bytes:

@@ -218,11 +218,11 @@ class ImageStore(ImageFiles):
             with shared_blobs(self._dir, self._kept_layers):
                 pass
 
-    def rename_digest(self, image: StoredImage, digest: str) -> None:
-        """Note under which digest a registry has a stored image by its name, so that asking there finds nothing new."""
+    def note_pushed(self, image: StoredImage, digest: str) -> None:
+        """Note that a registry has a stored image by its name, and under which digest, so that asking there finds nothing new."""
         with self._changing():
             if self._load(image.reference) == image:
-                self._write_name(replace(image, digest=digest))
+                self._write_name(replace(image, digest=digest, source=image.source or image.reference))
 
     # Adding
 
