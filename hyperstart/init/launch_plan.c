@@ -308,6 +308,7 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_PRIVILEGED, FIELD_FLAG, false, container_plan, privileged, NULL),
     RULE(CONTAINER_TTY, FIELD_FLAG, false, container_plan, tty, NULL),
     RULE(CONTAINER_STDIN, FIELD_FLAG, false, container_plan, open_stdin, NULL),
+    RULE(CONTAINER_STDIN_ONCE, FIELD_FLAG, false, container_plan, stdin_once, NULL),
     RULE(CONTAINER_INIT, FIELD_FLAG, false, container_plan, init, NULL),
     RULE(CONTAINER_STARTUP_PROBE, FIELD_FORMS, false, container_plan, startup_probe, &probe_form),
     RULE(CONTAINER_LIVENESS_PROBE, FIELD_FORMS, false, container_plan, liveness_probe, &probe_form),

@@ -82,7 +82,7 @@ struct container_plan {
         size_t count;
     } devices;
     struct numbers capabilities;
-    bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin;
+    bool readonly_rootfs, no_new_privileges, privileged, merge_groups, non_root, unmasked_proc, tty, open_stdin, stdin_once;
     bool init;
     struct probe_plans startup_probe, liveness_probe, readiness_probe;
     struct action_plans post_start, pre_stop;

@@ -109,6 +109,7 @@
 #define CONTAINER_DEVICE 220           /* fields + */
 #define CONTAINER_LAST_WORD_PATH 240   /* text, an absolute path: a file for what the container says of its end; absent: there is none */
 #define CONTAINER_LAST_WORD_LOG 241    /* flag: where that is empty and the container failed, the end of its output */
+#define CONTAINER_STDIN_ONCE 320       /* flag: stdin is closed when whoever was attached to it has left */
 #define CONTAINER_FILTERED 242         /* flag: system calls that belong to the machine's owner are refused */
 
 /* device */

@@ -62,7 +62,20 @@ static struct session *find(const struct port *port, uint32_t id) {
     return session;
 }
 
+/* Of a container whose stdin is for one client: when no other is left that could write to it, it is at its end. */
+static void leave_stdin(const struct session *session) {
+    struct container *container = session->attached;
+    if (!container || !session->stdin_data || !container->plan->stdin_once || container->held_stdin < 0)
+        return;
+    for (const struct session *other = sessions; other; other = other->next)
+        if (other != session && other->attached == container && other->input.fd >= 0)
+            return;
+    close(container->held_stdin);
+    container->held_stdin = -1;
+}
+
 static void release(struct session *session) {
+    leave_stdin(session);
     loop_close(&session->report.source);
     loop_close(&session->output[0]);
     loop_close(&session->output[1]);
@@ -330,6 +343,8 @@ static int attach(struct session *session, const struct request *request, struct
         return 0;
     if (!container->plan->open_stdin)
         return fail(error, "container %s has no stdin", container->plan->name);
+    if (terminal < 0 && container->held_stdin < 0)
+        return fail(error, "the stdin of container %s is closed: it was for one client", container->plan->name);
     int input = fcntl(terminal >= 0 ? terminal : container->held_stdin, F_DUPFD_CLOEXEC, 3);
     session->owed = STDIN_CREDIT;
     return input < 0 ? fail_errno(error, "stdin") : open_input(session, input, error);
@@ -470,8 +485,10 @@ static void feed(struct session *session) {
     }
     session->stdin_begin = session->stdin_end = 0;
     loop_watch(&session->input, 0);
-    if (session->stdin_ended)
-        loop_close(&session->input);
+    if (!session->stdin_ended)
+        return;
+    loop_close(&session->input);
+    leave_stdin(session);
 }
 
 static void input_ready(struct source *source, uint32_t events) {

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
-from ansible_collections.hyper.pods.plugins.module_utils._channel import Channel, Deadline
+from ansible_collections.hyper.pods.plugins.module_utils._channel import Channel, Deadline, GuestTimeout
 from ansible_collections.hyper.pods.plugins.module_utils._control import ExecFailed, ExecResult
 from ansible_collections.hyper.pods.plugins.module_utils._fields import NUMBER, field
 from ansible_collections.hyper.pods.plugins.module_utils._frames import Frame
@@ -88,6 +88,32 @@ def test_a_terminal_is_shared_and_left(sanitized: Init) -> None:
                     assert wanted == b"33 101\r\n"
             assert wanted in screen.seen
             os.close(writes)
+
+
+def test_stdin_for_one_client(sanitized: Init) -> None:
+    """It waits for the first, ends when that has left, with a farewell or without, and is new after a restart."""
+    app = sanitized.sh("app", "cat; echo at the end; sleep 1000", stdin=True, stdin_once=True)
+    with sanitized.pod(app, ports=2) as pod:
+        pod.until_running()
+        # Who only looks leaves nothing.
+        with pod.control() as control, pytest.raises(GuestTimeout):
+            control.exec("app", (), attach=True, timeout=0.3)
+        assert b"at the end" not in pod.output("app")
+        channel = Channel(pod.ports[1], "port 1")
+        channel.greet(Deadline(PATIENCE))
+        payload = field(tag.EXEC_CONTAINER, b"app") + field(tag.EXEC_ATTACH, NUMBER.encode(1)) + field(tag.EXEC_STDIN, NUMBER.encode(1))
+        channel.send(Frame(tag.FRAME_EXEC, 1, payload))
+        while (frame := channel.receive(Deadline(PATIENCE))) is None or frame.type != tag.FRAME_CREDIT:
+            pass
+        channel.send(Frame(tag.FRAME_STDIN, 1, b"typed\n"))
+        pod.until_said("app", b"typed")
+        assert b"at the end" not in pod.output("app")
+        channel.send(Frame(tag.FRAME_STDIN, 1, b""))
+        pod.until_said("app", b"at the end")
+        with pod.control() as control:
+            with pytest.raises(ExecFailed, match="the stdin of container app is closed: it was for one client"):
+                control.exec("app", (), attach=True, stdin=b"x")
+            assert control.exec("app", ["true"]).code == 0
 
 
 @pytest.mark.parametrize(

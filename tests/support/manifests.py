@@ -118,7 +118,7 @@ FULL: dict[str, Any] = {
                 "volumeDevices": [{"name": "raw", "devicePath": "/dev/xvda"}],
                 "resources": {"limits": {"cpu": "500m", "memory": "64Mi", "ephemeral-storage": "1Gi"}, "requests": {"cpu": 0.25, "memory": "32Mi"}},
                 "stdin": True,
-                "stdinOnce": False,
+                "stdinOnce": True,
                 "tty": True,
                 "securityContext": {
                     "runAsUser": 1001,

@@ -126,6 +126,7 @@ class Container:
     privileged: bool = False
     tty: bool = False
     stdin: bool = False
+    stdin_once: bool = False
     init: bool = False
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None
@@ -241,6 +242,7 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_PRIVILEGED, "privileged", FLAG),
     Part(tag.CONTAINER_TTY, "tty", FLAG),
     Part(tag.CONTAINER_STDIN, "stdin", FLAG),
+    Part(tag.CONTAINER_STDIN_ONCE, "stdin_once", FLAG),
     Part(tag.CONTAINER_INIT, "init", FLAG),
     Part(tag.CONTAINER_STARTUP_PROBE, "startup_probe", PROBE.kind),
     Part(tag.CONTAINER_LIVENESS_PROBE, "liveness_probe", PROBE.kind),

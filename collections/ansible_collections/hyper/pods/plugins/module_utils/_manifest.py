@@ -338,6 +338,8 @@ def _container_document(container: Container) -> dict[str, Any]:
     if container.devices:
         entry["volumeDevices"] = [f"{device.name}:{device.path}" for device in container.devices]
     entry.update({name: True for name in ("stdin", "tty") if getattr(container, name)})
+    if container.stdin_once:
+        entry["stdinOnce"] = True
     if security := said(container.security):
         entry["securityContext"] = security
     for name, part in (

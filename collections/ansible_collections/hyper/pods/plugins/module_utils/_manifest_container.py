@@ -62,6 +62,7 @@ class Container:
     security: Security = field(default_factory=Security)
     resources: Resources = field(default_factory=Resources)
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
     init: bool = False
     restart_policy: RestartPolicy | None = None
@@ -107,6 +108,7 @@ def container(node: Node, volumes: set[str], security: PodSecurity, sources: Sou
         security=own_security,
         resources=held,
         stdin=bool(node.boolean("stdin")),
+        stdin_once=bool(node.boolean("stdinOnce")),
         tty=bool(node.boolean("tty")),
         init=init,
         restart_policy=own_restart_policy,

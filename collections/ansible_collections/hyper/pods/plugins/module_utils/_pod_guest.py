@@ -173,6 +173,7 @@ def launch_plan(
                 privileged=security.privileged,
                 tty=container.tty,
                 stdin=container.stdin,
+                stdin_once=container.stdin and container.stdin_once,
                 init=container.init,
                 startup_probe=_pod_guest_life.probe(container.startup_probe, address),
                 liveness_probe=_pod_guest_life.probe(container.liveness_probe, address),
