@@ -244,7 +244,7 @@ def test_power_button_stops_in_order(pods: PodHost) -> None:
     # $$ is one $ in a manifest's command, as in Kubernetes.
     ("name", "script", "phase", "code", "reason"),
     [
-        ("good", "echo out; echo err >&2", "Succeeded", 0, "Completed"),
+        ("good", "echo out; echo err >&2; sleep 1", "Succeeded", 0, "Completed"),
         ("bad", "exit 42", "Failed", 42, "Error"),
         ("hit", "kill -9 $$$$", "Failed", 137, "Error"),
     ],

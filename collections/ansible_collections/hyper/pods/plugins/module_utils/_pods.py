@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,11 @@ def converge(host: Host, definitions: Sequence[object], options: Options, *, sta
     request = _read(definitions)
     with locks(host, [pod.name for pod in request.pods], check=options.check):
         outcome, life, awaited = _converge(host, request, options, start=start)
-    if life is not None:
-        _wait_completed(life, awaited, options)
-    return outcome
+    if life is None or options.wait != "completed":
+        return outcome
+    _wait_completed(life, awaited, options)
+    # They were looked at while they ran.
+    return replace(outcome, pods=_infos(host, supervisor(host), [pod.name for pod in request.pods], options))
 
 
 def change(host: Host, name: str, changed: Callable[[_record.Record], tuple[Sequence[object], Mapping[str, Found]]], options: Options) -> Outcome:
