@@ -6,7 +6,7 @@ from __future__ import annotations
 import shutil
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,15 @@ from tests.support.pods import PodHost, free_port, manifest
 pytestmark = pytest.mark.guest
 
 NAMES = ("first", "left", "right")
+SIZE = {"cpu": 1, "memory": "128Mi"}
 PAGE = {"name": "page", "image": "server", "volumeMounts": [{"name": "page", "mountPath": "/srv"}]}
 
 
-def pod(name: str, port: int = 0, **container: Any) -> dict[str, Any]:
+def pod(name: str, port: int = 0, *, size: Mapping[str, Any] = SIZE, **container: Any) -> dict[str, Any]:
     """Two containers, of which one serves a page."""
     served = {**PAGE, "ports": [{"containerPort": 80, "hostPort": port, "hostIP": "127.0.0.1"}]} if port else PAGE
     volumes = [{"name": "page", "emptyDir": {}}]
-    return manifest(name, {"name": "app", **container}, served, volumes=volumes, resources={"limits": {"memory": "128Mi"}})
+    return manifest(name, {"name": "app", **container}, served, volumes=volumes, resources={"limits": dict(size)})
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,8 @@ def test_copies_are_guests_of_their_own(pods: PodHost, directory: Path) -> None:
         assert [action["effect"] for action in changed["actions"]] == ["restarts container app"]
         assert pods.shell("left", "app", "echo $A") == "1"
         assert pods.shell("left", "app", own).splitlines()[1] == facts[0][1]
+        assert [action["effect"] for action in pods.pod(pod("right", ports[1], size={"cpu": 2, "memory": "256Mi"}))["actions"]] == ["live"]
+        pods.shell("right", "app", "until [ $(nproc) = 2 ] && [ $(sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo) -gt 200000 ]; do sleep 0.1; done")
         pods.shell("left", "app", "echo kept > /data/file")
         pods.pod("left", state="stopped")
         pods.pod("left", state="started")
