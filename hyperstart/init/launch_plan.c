@@ -69,13 +69,8 @@ static int check_file(void *target, struct error *error) {
 }
 
 static int check_volume(void *target, struct error *error) {
-    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch",
-                                        [VOLUME_TMPFS] = "tmpfs",
-                                        [VOLUME_DISK] = "disk",
-                                        [VOLUME_BLOCK] = "block",
-                                        [VOLUME_IMAGE] = "image",
-                                        [VOLUME_HOST] = "host",
-                                        NULL};
+    static const char *const kinds[] = {[VOLUME_SCRATCH] = "scratch", [VOLUME_TMPFS] = "tmpfs", [VOLUME_DISK] = "disk", [VOLUME_BLOCK] = "block",
+                                        [VOLUME_IMAGE] = "image",     [VOLUME_HOST] = "host",   [VOLUME_NFS] = "nfs",   NULL};
     struct volume_plan *volume = target;
     if (!is_name(volume->name, MAX_VOLUME_NAME))
         return fail(error, "volume: \"%.80s\" is not a name", volume->name);
@@ -87,9 +82,15 @@ static int check_volume(void *target, struct error *error) {
         return fail(error, "volume %s: the group is out of range", volume->name);
     if (volume->files.count && volume->kind != VOLUME_TMPFS)
         return fail(error, "volume %s: only a tmpfs holds files from the start", volume->name);
-    bool has_disk = volume->kind != VOLUME_SCRATCH && volume->kind != VOLUME_TMPFS && volume->kind != VOLUME_HOST;
+    bool has_disk = volume->kind != VOLUME_SCRATCH && volume->kind != VOLUME_TMPFS && volume->kind != VOLUME_HOST && volume->kind != VOLUME_NFS;
     if (has_disk ? !volume->serial || !is_name(volume->serial, MAX_SERIAL) : volume->serial != NULL)
         return fail(error, "volume %s: a disk has a serial, and nothing else has", volume->name);
+    struct address address;
+    bool remote = volume->kind == VOLUME_NFS;
+    if (!!volume->server != remote || !!volume->path != remote)
+        return fail(error, "volume %s: nfs has a server and a path, and nothing else has", volume->name);
+    if (remote && (address_parse(volume->server, false, &address) < 0 || volume->path[0] != '/'))
+        return fail(error, "volume %s: the server is no address, or the path not absolute", volume->name);
     return 0;
 }
 
@@ -266,7 +267,8 @@ static const struct rule volume_rules[] = {
     RULE(VOLUME_NAME, FIELD_TEXT, true, volume_plan, name, NULL),          RULE(VOLUME_KIND, FIELD_TEXT, true, volume_plan, kind_text, NULL),
     RULE(VOLUME_SIZE, FIELD_NUMBER, false, volume_plan, size, NULL),       RULE(VOLUME_GROUP, FIELD_NUMBER, false, volume_plan, group, NULL),
     RULE(VOLUME_FILE, FIELD_FORMS, false, volume_plan, files, &file_form), RULE(VOLUME_SERIAL, FIELD_TEXT, false, volume_plan, serial, NULL),
-    RULE(VOLUME_REGROUP, FIELD_FLAG, false, volume_plan, regroup, NULL),
+    RULE(VOLUME_REGROUP, FIELD_FLAG, false, volume_plan, regroup, NULL),   RULE(VOLUME_SERVER, FIELD_TEXT, false, volume_plan, server, NULL),
+    RULE(VOLUME_PATH, FIELD_TEXT, false, volume_plan, path, NULL),
 };
 static const struct form volume_form = FORM("volume", volume_plan, volume_rules, NULL, check_volume);
 

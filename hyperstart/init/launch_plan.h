@@ -25,14 +25,15 @@ struct image_plan {
     uint64_t offset, size; /* bytes */
 };
 
-enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS, VOLUME_DISK, VOLUME_BLOCK, VOLUME_IMAGE, VOLUME_HOST };
+enum volume_kind { VOLUME_SCRATCH, VOLUME_TMPFS, VOLUME_DISK, VOLUME_BLOCK, VOLUME_IMAGE, VOLUME_HOST, VOLUME_NFS };
 
 struct volume_plan {
     char *name, *kind_text;
     enum volume_kind kind;
-    uint64_t size;  /* 0: the kernel's default */
-    uint64_t group; /* 0: none */
-    char *serial;   /* NULL: no disk of its own */
+    uint64_t size;       /* 0: the kernel's default */
+    uint64_t group;      /* 0: none */
+    char *serial;        /* NULL: no disk of its own */
+    char *server, *path; /* nfs only */
     bool regroup;
     struct {
         struct file_plan *items;

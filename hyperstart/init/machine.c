@@ -123,7 +123,7 @@ int machine_prepare(struct error *error) {
     } else if (prepare_test(error) < 0) {
         return -1;
     }
-    static const char *const directories[] = {"images", "scratch", "tmpfs", "disks", "devices", "host", "etc", "skeleton", "root"};
+    static const char *const directories[] = {"images", "scratch", "tmpfs", "disks", "devices", "host", "nfs", "etc", "skeleton", "root"};
     for (size_t index = 0; index < COUNT(directories); index++)
         if (directories_make(state_path("%s", directories[index]), 0755) < 0)
             return fail_errno(error, "making %s", state_path("%s", directories[index]));

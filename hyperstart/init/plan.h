@@ -61,13 +61,16 @@
 #define INTERFACE_NAMES 264      /* text: what /etc/hosts calls the address that DHCP gives */
 
 /* volume */
-#define VOLUME_NAME 1     /* text ! */
-#define VOLUME_KIND 2     /* text ! "scratch", "tmpfs", "disk" (with a filesystem), "block" (a disk without), "image" (an image's files, read-only) or "host" */
-#define VOLUME_SIZE 3     /* number of bytes, tmpfs only; absent: the kernel's default */
-#define VOLUME_GROUP 10   /* number: the group that the volume belongs to, and new files in it */
-#define VOLUME_FILE 11    /* fields + of a tmpfs: what it holds from the start */
-#define VOLUME_SERIAL 220 /* text: which disk; not of scratch, tmpfs and host */
+#define VOLUME_NAME 1      /* text ! */
+#define VOLUME_KIND 2      /* text ! "scratch", "tmpfs", "disk" (its filesystem), "block" (a disk without), "image" (read-only), "host" or "nfs" */
+#define VOLUME_SIZE 3      /* number of bytes, tmpfs only; absent: the kernel's default */
+#define VOLUME_GROUP 10    /* number: the group that the volume belongs to, and new files in it */
+#define VOLUME_FILE 11     /* fields + of a tmpfs: what it holds from the start */
+#define VOLUME_SERIAL 220  /* text: which disk; not of scratch, tmpfs, host and nfs */
 #define VOLUME_REGROUP 221 /* flag, disk: all files are given to the group at each start, not only where the volume has another */
+
+#define VOLUME_SERVER 400 /* text ! of nfs, an address */
+#define VOLUME_PATH 401   /* text ! of nfs, what the server exports */
 
 /* file */
 #define FILE_PATH 1 /* text ! a relative path */

@@ -11,6 +11,7 @@
 #include "scratch.h"
 #include "sysctl.h"
 #include "volume_disks.h"
+#include "volume_nfs.h"
 #include "volumes.h"
 
 #include <errno.h>
@@ -137,6 +138,8 @@ void pod_progress(void) {
         result = prepare_storage(&error);
     if (result == 0)
         result = leases_missing(&error);
+    if (result == 0)
+        result = volumes_nfs_missing(&pod.plan, &error);
     for (size_t index = 0; result == 0 && index < pod.count; index++) {
         struct container *container = pod.containers[index];
         if (container->state == CONTAINER_WAITING && !container->ended && !container->removed) {
@@ -213,6 +216,10 @@ bool pod_is_starting(void) {
 }
 
 bool pod_reaped(pid_t pid, int wait_status) {
+    if (volumes_nfs_reaped(pid, wait_status)) {
+        may_progress = true;
+        return true;
+    }
     for (size_t index = 0; index < pod.count; index++)
         if (pod.containers[index]->pid == pid) {
             container_reaped(pod.containers[index], wait_status);

@@ -33,6 +33,8 @@ static const char *parent_path(const struct volume_plan *volume) {
         return state_path("images");
     case VOLUME_HOST:
         return state_path("host");
+    case VOLUME_NFS:
+        return state_path("nfs");
     default:
         return state_path("scratch/volumes");
     }
@@ -43,7 +45,7 @@ static const char *entry_name(const struct volume_plan *volume) {
         return volume->serial;
     if (volume->kind == VOLUME_DISK && volume_disk_is_whole(volume))
         return ".";
-    return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST ? volume->name : VOLUME_ENTRY;
+    return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST || volume->kind == VOLUME_NFS ? volume->name : VOLUME_ENTRY;
 }
 
 /* The image may be a container's as well: then it is mounted already. */
@@ -55,7 +57,7 @@ static int image_volume_prepare(const struct volume_plan *volume, struct error *
 int volume_prepare(const struct volume_plan *volume, struct error *error) {
     if (volume_has_disk(volume) && volume_disk_prepare(volume, error) < 0)
         return -1;
-    if (volume->kind == VOLUME_BLOCK)
+    if (volume->kind == VOLUME_BLOCK || volume->kind == VOLUME_NFS)
         return 0;
     if (volume->kind == VOLUME_IMAGE)
         return image_volume_prepare(volume, error);

@@ -78,6 +78,7 @@ FULL: dict[str, Any] = {
             {"name": "kept", "persistentVolumeClaim": {"claimName": "kept", "readOnly": True}},
             {"name": "raw", "persistentVolumeClaim": {"claimName": "raw"}},
             {"name": "host", "hostPath": {"path": "/srv/pods/a", "type": "DirectoryOrCreate"}},
+            {"name": "remote", "nfs": {"server": "10.0.2.2", "path": "/a", "readOnly": True}},
             {"name": "seed", "image": {"reference": "tools", "pullPolicy": "Never"}},
             {
                 "name": "mixed",
@@ -199,6 +200,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "spec.volumes[].downwardAPI.items[]": {"path": "a"},
     "spec.volumes[].persistentVolumeClaim": {"claimName": "a"},
     "spec.volumes[].image": {"reference": "tools"},
+    "spec.volumes[].nfs": {"server": "10.0.2.2", "path": "/a"},
     "spec.volumes[].hostPath": {"path": "/srv/pods/a"},
     "spec.containers[].volumeDevices[]": {"name": "data", "devicePath": "/dev/xvda"},
 }

@@ -98,7 +98,7 @@ class Guest:
     bootable_disk: the firmware boots the first disk; without it ``kernel`` is booted. reboots: a reset starts the guest
     again; otherwise it ends QEMU, as suits a guest whose only reason to reboot is a panic. hotplug_slots: how many devices can be added while it runs.
     share: the socket of a virtiofsd, which then shares the guest's memory; the guest mounts it by the tag hyper-host.
-    limits: how far it can grow while it runs.
+    limits: how far it can grow while it runs. own_initramfs: it holds what those of other guests do not.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Guest:
     hotplug_slots: int = 0
     share: Path | None = None
     limits: Limits | None = None
+    own_initramfs: bool = False
 
 
 def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:

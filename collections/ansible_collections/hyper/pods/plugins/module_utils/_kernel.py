@@ -32,7 +32,8 @@ MODULES = (
 )
 # What only some pods need, in archives of their own: name → modules.
 VIRTIOFS = "virtiofs"
-EXTRAS: Mapping[str, Sequence[str]] = {VIRTIOFS: ("virtiofs",)}
+NFS = "nfs"
+EXTRAS: Mapping[str, Sequence[str]] = {VIRTIOFS: ("virtiofs",), NFS: ("nfsv4",)}
 
 
 class KernelNotFound(HyperError):

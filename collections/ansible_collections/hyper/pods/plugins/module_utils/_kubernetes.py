@@ -351,6 +351,7 @@ VOLUME: Mapping[str, Field] = {
     "emptyDir": _honoured("on the pod's disk, or in memory; lives as long as the pod, also while it is stopped when on disk"),
     "persistentVolumeClaim": _honoured("a volume of the host, which outlives the pod"),
     "image": _honoured("the files of an image, read-only; nothing of them is run"),
+    "nfs": _honoured("what a server of NFS exports, by version 4"),
     "hostPath": _honoured("a directory or a file of the host, beneath what its owner allows (`hyper_host_paths`, `/srv/pods` unless set)"),
     **{
         name: _refused(_NO_STORAGE)
@@ -368,7 +369,6 @@ VOLUME: Mapping[str, Field] = {
             "gcePersistentDisk",
             "glusterfs",
             "iscsi",
-            "nfs",
             "photonPersistentDisk",
             "portworxVolume",
             "quobyte",
@@ -431,6 +431,11 @@ HOST_PATH: Mapping[str, Field] = {
         "all are checked; sockets and devices are refused then, since a guest could not reach what is behind them. "
         "Without a type a path that is missing becomes a directory"
     ),
+}
+NFS: Mapping[str, Field] = {
+    "server": _honoured("an address that the pod reaches, or a name: the host looks it up each time the pod is started by command"),
+    "path": _honoured("absolute"),
+    "readOnly": _honoured("as Kubernetes has it"),
 }
 IMAGE_SOURCE: Mapping[str, Field] = {
     "reference": _honoured("as a container's `image`"),
@@ -552,6 +557,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.volumes[].persistentVolumeClaim", "PersistentVolumeClaimVolumeSource", CLAIM_SOURCE),
     ("spec.volumes[].image", "ImageVolumeSource", IMAGE_SOURCE),
     ("spec.volumes[].hostPath", "HostPathVolumeSource", HOST_PATH),
+    ("spec.volumes[].nfs", "NFSVolumeSource", NFS),
 )
 
 # The same of a document that stands beside Pods.

@@ -59,18 +59,20 @@ class File:
 class Volume:
     """What containers share. scratch: a directory on the scratch disk; tmpfs: in memory, size in bytes (None: half of it); disk: the
     filesystem of a disk of its own, known by its serial; block: such a disk without one; image: the files of the image with that serial; host: of the
-    volume's name in what the host shares.
+    volume's name in what the host shares; nfs: what a server (an address) exports at path.
 
     group: its owner, which new files inherit. regroup: so do all files of a disk, at each start.
     """
 
     name: str
-    kind: Literal["scratch", "tmpfs", "disk", "block", "image", "host"]
+    kind: Literal["scratch", "tmpfs", "disk", "block", "image", "host", "nfs"]
     size: int | None = None
     group: int | None = None
     files: tuple[File, ...] = ()
     serial: str = ""
     regroup: bool = False
+    server: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,8 @@ _VOLUME = Record(
     Part(tag.VOLUME_FILE, "files", _FILE.kind, many=True),
     Part(tag.VOLUME_SERIAL, "serial", TEXT),
     Part(tag.VOLUME_REGROUP, "regroup", FLAG),
+    Part(tag.VOLUME_SERVER, "server", TEXT),
+    Part(tag.VOLUME_PATH, "path", TEXT),
 )
 _DEVICE = Record(
     Device,

@@ -30,7 +30,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, NfsVolume, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
 DEFAULT_GRACE_PERIOD = 30
@@ -108,6 +108,11 @@ class Pod:
     def size(self) -> tuple[int, int]:
         """Of its guest: processors, and MiB of memory."""
         return self.cpus, self.memory_mib
+
+    @property
+    def exports(self) -> tuple[NfsVolume, ...]:
+        """What it uses of servers of NFS."""
+        return tuple(volume for volume in self.volumes if isinstance(volume, NfsVolume))
 
     @property
     def published_ports(self) -> tuple[Port, ...]:
@@ -312,6 +317,8 @@ def _volume_document(volume: PodVolume) -> str:
         return f"{volume.name}: image {volume.image}"
     if isinstance(volume, HostPath):
         return f"{volume.name}: {volume.type or 'path'} {volume.path} of the host{', read-only' if volume.read_only else ''}"
+    if isinstance(volume, NfsVolume):
+        return f"{volume.name}: nfs {volume.server}:{volume.path}{', read-only' if volume.read_only else ''}"
     if isinstance(volume, ClaimVolume):
         return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
     return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"

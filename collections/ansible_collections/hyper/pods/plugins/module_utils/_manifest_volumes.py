@@ -16,6 +16,9 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import absolute, amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
+# A name in DNS, or an address of either family.
+_SERVER = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9_.])?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+
 
 @dataclass(frozen=True)
 class EmptyDir:
@@ -68,8 +71,18 @@ class HostPath:
     read_only: bool = False
 
 
+@dataclass(frozen=True)
+class NfsVolume:
+    """What a server of NFS exports. server: a name that the host knows, or an address; path: absolute."""
+
+    name: str
+    server: str
+    path: str
+    read_only: bool = False
+
+
 HOST_PATH_TYPES = ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
-PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume, ImageVolume, HostPath]
+PodVolume = Union[EmptyDir, LimitedDir, FileVolume, ClaimVolume, ImageVolume, HostPath, NfsVolume]
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,13 @@ def volume(node: Node, sources: Sources) -> PodVolume:
     """One entry of volumes."""
     name = node.required_label("name")
     files = file_volume(name, node, sources)
-    readers: dict[str, Callable[[str, Node], PodVolume]] = {"emptyDir": _empty_dir, "persistentVolumeClaim": _claim, "image": _image, "hostPath": _host_path}
+    readers: dict[str, Callable[[str, Node], PodVolume]] = {
+        "emptyDir": _empty_dir,
+        "persistentVolumeClaim": _claim,
+        "image": _image,
+        "hostPath": _host_path,
+        "nfs": _nfs,
+    }
     found = [(kind, inner) for kind in readers if (inner := node.node(kind)) is not None]
     node.done(_kubernetes.VOLUME)
     if len(found) + (files is not None) > 1:
@@ -129,6 +148,17 @@ def _host_path(name: str, source: Node) -> HostPath:
     # Two slashes in front mean what one means.
     made = HostPath(name, "/" + posixpath.normpath(path).lstrip("/"), source.choice("type", HOST_PATH_TYPES, ""))
     source.done(_kubernetes.HOST_PATH)
+    return made
+
+
+def _nfs(name: str, source: Node) -> NfsVolume:
+    path = absolute(source, "path")
+    if not path:
+        raise source.fail("path", "is required")
+    made = NfsVolume(name, source.required_string("server"), path, bool(source.boolean("readOnly")))
+    if not _SERVER.fullmatch(made.server):
+        raise source.fail("server", f"{made.server!r} is neither a name nor an address")
+    source.done(_kubernetes.NFS)
     return made
 
 

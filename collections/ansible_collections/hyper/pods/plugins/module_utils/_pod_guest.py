@@ -27,7 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import HO
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, PodVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, NfsVolume, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
 from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_OWN_ADDRESS
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
@@ -111,12 +111,13 @@ def guest(
         ),
         console=directory / "console.log",
         share=share,
+        own_initramfs=bool(kernel_extras(pod)),
     )
 
 
 def kernel_extras(pod: _manifest.Pod) -> tuple[str, ...]:
     """What of the kernel its guest needs beyond that which all need."""
-    return (_kernel.VIRTIOFS,) if pod.host_paths else ()
+    return (*((_kernel.VIRTIOFS,) if pod.host_paths else ()), *((_kernel.NFS,) if pod.exports else ()))
 
 
 def _limits(pod: _manifest.Pod) -> _guest.Limits:
@@ -127,15 +128,27 @@ def _limits(pod: _manifest.Pod) -> _guest.Limits:
 
 
 def launch_plan(
-    pod: _manifest.Pod, images: Mapping[str, str], configs: Mapping[str, ImageConfig], links: Sequence[Link] = (), *, uid: str = "", node: str = ""
+    pod: _manifest.Pod,
+    images: Mapping[str, str],
+    configs: Mapping[str, ImageConfig],
+    links: Sequence[Link] = (),
+    *,
+    uid: str = "",
+    node: str = "",
+    servers: Mapping[str, str] = {},
 ) -> _launch.LaunchPlan:
-    """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given. uid: the pod's; node: its host's name."""
+    """What hyperstart is told. configs: image id → its configuration. links: the NICs that the pod was given. uid: the pod's; node: its host's name.
+    servers: their names → addresses."""
     links = links or _user_links(pod)
     own = (*((PLAN_OWN_ADDRESS,) if links[0].dhcp else ()), *links[0].bare)
     address = own[0]
     places = {POD_IP: address, POD_IPS: ",".join(own), HOST_IP: _network.host_address(links), NODE_NAME: node, POD_UID: uid}
-    volumes = [_volume(volume, images, pod.security.fs_group, places, regroup=pod.security.regroup) for volume in pod.volumes]
-    fixed = {volume.name for volume in pod.volumes if isinstance(volume, (FileVolume, ImageVolume)) or (isinstance(volume, ClaimVolume) and volume.read_only)}
+    volumes = [_volume(volume, images, pod.security.fs_group, places, servers, regroup=pod.security.regroup) for volume in pod.volumes]
+    fixed = {
+        volume.name
+        for volume in pod.volumes
+        if isinstance(volume, (FileVolume, ImageVolume)) or (isinstance(volume, (ClaimVolume, NfsVolume)) and volume.read_only)
+    }
     fs_group = () if pod.security.fs_group is None else (pod.security.fs_group,)
     groups = tuple(dict.fromkeys((*pod.security.groups, *fs_group)))
     containers = []
@@ -222,7 +235,11 @@ def _user_links(pod: _manifest.Pod) -> tuple[Link, ...]:
     return _network.links(pod.name, (Nic(),), {}, {})
 
 
-def _volume(volume: PodVolume, images: Mapping[str, str], group: int | None, places: Mapping[str, str], *, regroup: bool) -> _launch.Volume:
+def _volume(
+    volume: PodVolume, images: Mapping[str, str], group: int | None, places: Mapping[str, str], servers: Mapping[str, str], *, regroup: bool
+) -> _launch.Volume:
+    if isinstance(volume, NfsVolume):
+        return _launch.Volume(volume.name, "nfs", server=servers.get(volume.server, volume.server), path=volume.path)
     if isinstance(volume, HostPath):
         return _launch.Volume(volume.name, "host")
     if isinstance(volume, ImageVolume):

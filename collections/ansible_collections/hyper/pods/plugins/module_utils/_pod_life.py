@@ -27,6 +27,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _pod_status,
     _pod_update,
     _record,
+    _server_name,
     _wait,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
@@ -330,7 +331,15 @@ def _plan_of(record: _record.Record, links: Sequence[Link]) -> bytes:
 
 def _launch_plan_of(record: _record.Record, links: Sequence[Link]) -> _launch.LaunchPlan:
     configs = {image: image_config(config) for image, config in record.configs.items()}
-    return _pod_guest.launch_plan(record.pod, record.images, configs, links, uid=record.uid, node=platform.node())
+    return _pod_guest.launch_plan(
+        record.pod,
+        record.images,
+        configs,
+        links,
+        uid=record.uid,
+        node=platform.node(),
+        servers={volume.server: _server_name.address(volume.server) for volume in record.pod.exports},
+    )
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:

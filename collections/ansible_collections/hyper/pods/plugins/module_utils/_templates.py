@@ -45,8 +45,8 @@ class Templates:
         return self._directory.is_dir()
 
     def serves(self, guest: Guest) -> bool:
-        """Whether this host is to have a template of ``guest``. What has files of the host has modules in its initramfs, and memory, that others have not."""
-        return self.wanted and guest.share is None
+        """Whether this host is to have a template of ``guest``. One with an initramfs of its own, or memory that it shares, is no copy of others."""
+        return self.wanted and not guest.own_initramfs and guest.share is None
 
     def path(self, guest: Guest) -> Path:
         """Where the template of ``guest`` lies, if there is one."""
@@ -54,6 +54,8 @@ class Templates:
 
     def open(self, guest: Guest) -> int | None:
         """A descriptor of the template of ``guest``, for the caller to close; None where there is none."""
+        if not self.serves(guest):
+            return None
         with contextlib.suppress(FileNotFoundError):
             os.utime(self.path(guest))
             return os.open(self.path(guest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
