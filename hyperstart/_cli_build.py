@@ -73,13 +73,15 @@ def build(arguments: argparse.Namespace) -> int:
 
 def lock(arguments: argparse.Namespace) -> int:
     """Pin the images of a file."""
-    from hyperstart import _lock, _manifests, image_api
+    from ansible_collections.hyper.pods.plugins.plugin_utils import pins
+
+    from hyperstart import _manifests, image_api
 
     text = _manifests.read_text(arguments.file)
-    named = _lock.images(text, where=arguments.file)
+    named = pins.images(text, where=arguments.file)
     with Reporter(sys.stderr, what="asking the registries") as reporter:
         digests = image_api.resolve_images(
-            names=[item.image for item in named if _lock.is_open(item.image)],
+            names=pins.open_images(named),
             authfile=arguments.authfile,
             tls_verify=tls_verify(arguments),
             **options_of(arguments, reporter),
@@ -87,7 +89,7 @@ def lock(arguments: argparse.Namespace) -> int:
     for image in dict.fromkeys(item.image for item in named):
         if image not in digests and "@" not in image:
             print(f"hyper: {image}: not pinned: {'its value is not known here' if '$' in image else 'no registry has it'}", file=sys.stderr)
-    locked = _lock.pinned(text, named, digests)
+    locked = pins.pinned(text, named, digests)
     if arguments.in_place and locked != text:
         _replace(Path(arguments.file), locked)
     if arguments.json:

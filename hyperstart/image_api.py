@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
+from ansible_collections.hyper.pods.plugins.plugin_utils import pins
+
 from hyperstart import api
 from hyperstart._ansible import Options, Play
 from hyperstart._operation import base, collect, perform, registry_variables
@@ -92,20 +94,12 @@ def resolve_images(
 
     Raises OperationFailed; BadDefinition where hosts do not agree.
     """
-    found: dict[str, str] = {}
     if not names:
-        return found
+        return {}
     asked = list(dict.fromkeys(names))
     options["check"] = True
     result = api.pull_images(names=asked, pull="always", authfile=authfile, tls_verify=tls_verify, **options)
-    for index, image in enumerate(result.images):
-        # Each host answers in the order of the names.
-        name = asked[index % len(asked)]
-        if not image.source or image.reference.startswith("localhost/") or not image.digest:
-            continue
-        if found.setdefault(name, image.digest) != image.digest:
-            raise BadDefinition(f"hosts see different images: {found[name]} and {image.digest}", where=name, remedy="Choose one host with --limit")
-    return found
+    return pins.digests(asked, [{"reference": image.reference, "source": image.source, "digest": image.digest} for image in result.images])
 
 
 def build_image(

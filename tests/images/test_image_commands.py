@@ -102,3 +102,29 @@ def test_hosts(hyper: Callable[..., str], host: Host) -> None:
     assert hyper("prune", "--check") == "would remove what is left of pod half\n"
     assert hyper("prune") == "remove what is left of pod half\n"
     assert hyper("prune") == "Nothing to remove\n"
+
+
+def test_a_file_is_locked_by_the_command_and_by_the_playbook(hyper: Callable[..., str], host: Host, registry: Registry, layout: Path, tmp_path: Path) -> None:
+    """Both write the same, keep all else, and change nothing the second time."""
+    source = registry.push(layout, "web", "commands/lock:1")
+    text = f"# mine\nkind: Pod\napiVersion: v1\nmetadata: {{name: web}}\nspec:\n  containers:\n  - {{name: a, image: '{source}'}}  # keep\n\n"
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    for file in (one, two):
+        file.write_text(text)
+        file.chmod(0o600)
+    hyper("lock", "--tls-verify", "false", "--in-place", str(one))
+    argv = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "playbooks/lock_definition.yml",
+        "-e",
+        f"pod_definition={two}",
+        "-e",
+        "pod_tls_verify=false",
+    ]
+    argv += ["-e", json.dumps({"hyper_state_dir": str(host.state_dir), "hyper_run_dir": str(host.run_dir), "hyper_qemu_user": host.qemu_user})]
+    for changed, checked in ((True, True), (True, False), (False, False)):
+        done = subprocess.run([*argv, *(["--check"] if checked else [])], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, "changed=1 " in done.stdout) == (0, changed), done.stdout + done.stderr
+        assert two.read_text() == (text if checked else one.read_text())
+    assert stat.S_IMODE(two.stat().st_mode) == 0o600
+    assert two.read_text().replace(two.read_text().partition("@")[2].partition("'")[0], "").replace("@", "") == text

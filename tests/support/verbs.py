@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 # What a playbook could not give.
 TERMINAL = "it is a person at a terminal"
+LOOKS = "the command runs pull_image.yml in check mode, and writes the file itself"
 DIRECT = "the command goes by the direct road; playbooks do the same where there is none, and from AWX"
 
 
@@ -75,7 +76,7 @@ VERBS = (
     Verb("logout", "logout_registry", "registry_login", "absent", "logout r.example"),
     Verb("build", "build_image", "image_build", "", "build -t web DIR"),
     Verb("commit", "commit_pod", "image_commit", "", "commit web web:2"),
-    Verb("lock", "pull_image", "image", "present", "lock FILE", only="the playbook only looks, in check mode: the file is this machine's"),
+    Verb("lock", "lock_definition", "image", "present", "lock FILE", only=LOOKS),
     # Volumes.
     Verb("volume create", "create_volume", "volume", "present"),
     Verb("volume ls", "list_volumes", "volume", "", "volume ls"),

@@ -19,7 +19,7 @@ import yaml
 
 from hyperstart import _ansible, _operation, cli
 from hyperstart.errors import HostFailure
-from tests.support.verbs import DIRECT, PARTS, VERBS, Verb
+from tests.support.verbs import DIRECT, LOOKS, PARTS, VERBS, Verb
 from tests.unit.test_cli import POD, Stage, hyper, stage  # noqa: F401
 from tests.unit.test_docs import MODULES, ROOT, check_task, constant
 
@@ -163,7 +163,7 @@ def perform(stage: Stage, verb: Verb, tmp_path: Path, *more: str) -> int:  # noq
 @pytest.mark.parametrize("verb", [param for param in each(json_=True) if param.values[0].only != DIRECT and param.values[0].playbook])
 def test_the_command_runs_the_playbook_and_says_so_in_json(answering: Stage, verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert perform(answering, verb, tmp_path, "--json") == 0
-    assert answering.playbook == f"{verb.playbook}.yml"
+    assert answering.playbook == ("pull_image.yml" if verb.only == LOOKS else f"{verb.playbook}.yml")
     json.loads(capsys.readouterr().out)
 
 

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import pytest
-
-from hyperstart import _lock
-from hyperstart.errors import BadDefinition
+from ansible_collections.hyper.pods.plugins.plugin_utils import pins
+from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadDefinition
 
 MANIFESTS = """\
 # shop
@@ -49,24 +48,24 @@ PODFILE = '{"Containers": [{"Image": "nginx"}, {"image": "a/b:c"}]}'
     ],
 )
 def test_images_of_files(text: str, found: list[str]) -> None:
-    assert [item.image for item in _lock.images(text, where="f")] == found
+    assert [item.image for item in pins.images(text, where="f")] == found
 
 
 def test_only_what_is_pinned_changes() -> None:
-    named = _lock.images(MANIFESTS, where="f")
-    text = _lock.pinned(MANIFESTS, named, {"nginx": "sha256:1", "busybox:1": "sha256:2", "data:1": "sha256:3"})
+    named = pins.images(MANIFESTS, where="f")
+    text = pins.pinned(MANIFESTS, named, {"nginx": "sha256:1", "busybox:1": "sha256:2", "data:1": "sha256:3"})
     assert text == MANIFESTS.replace('"busybox:1"', '"busybox:1@sha256:2"').replace("image: nginx   #", "image: nginx@sha256:1   #").replace(
         "data:1}", "data:1@sha256:3}"
     )
-    assert [item.image for item in _lock.images(text, where="f")] == ["busybox:1@sha256:2", "nginx@sha256:1", "redis:7@sha256:0", "data:1@sha256:3"]
-    assert _lock.pinned(PODFILE, _lock.images(PODFILE, where="f"), {"nginx": "sha256:1"}) == PODFILE.replace('"nginx"', '"nginx@sha256:1"')
+    assert [item.image for item in pins.images(text, where="f")] == ["busybox:1@sha256:2", "nginx@sha256:1", "redis:7@sha256:0", "data:1@sha256:3"]
+    assert pins.pinned(PODFILE, pins.images(PODFILE, where="f"), {"nginx": "sha256:1"}) == PODFILE.replace('"nginx"', '"nginx@sha256:1"')
 
 
 @pytest.mark.parametrize(("image", "is_open"), [("nginx", True), ("nginx@sha256:0", False), ("app:${TAG}", False), ("", False)])
 def test_what_can_be_pinned(image: str, is_open: bool) -> None:
-    assert _lock.is_open(image) == is_open
+    assert pins.is_open(image) == is_open
 
 
 def test_what_is_no_yaml() -> None:
     with pytest.raises(BadDefinition, match="cannot be read as YAML"):
-        _lock.images("{", where="f")
+        pins.images("{", where="f")

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
-
-from hyperstart.errors import BadDefinition
+from ansible_collections.hyper.pods.plugins.plugin_utils.definitions import BadDefinition
 
 # Where a manifest, a podfile and a Compose file have mappings with an image: * is each item.
 _PLACES = (
@@ -52,6 +52,26 @@ def pinned(text: str, named: list[Named], digests: Mapping[str, str]) -> str:
         if item.image in digests:
             text = f"{text[: item.start]}{item.quote}{item.image}@{digests[item.image]}{item.quote}{text[item.end :]}"
     return text
+
+
+def digests(asked: Sequence[str], images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The digest of each name for which a registry has one. images: what the module hyper.pods.image says of the names, each host's in their order.
+
+    Raises BadDefinition where hosts do not agree.
+    """
+    found: dict[str, str] = {}
+    for index, image in enumerate(images):
+        name = asked[index % len(asked)]
+        if not image.get("source") or image["reference"].startswith("localhost/") or not image.get("digest"):
+            continue
+        if found.setdefault(name, image["digest"]) != image["digest"]:
+            raise BadDefinition(f"hosts see different images: {found[name]} and {image['digest']}", where=name, remedy="Choose one host with --limit")
+    return found
+
+
+def open_images(named: Sequence[Named]) -> list[str]:
+    """The images that can be pinned, each once."""
+    return list(dict.fromkeys(item.image for item in named if is_open(item.image)))
 
 
 def is_open(image: str) -> bool:
