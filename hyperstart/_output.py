@@ -95,7 +95,9 @@ def actions_text(names: Sequence[str], actions: Sequence[Action], *, check: bool
         reason = action.reason if check or action.action in ("update", "rename") else ""
         # A change says itself what it is about.
         where = f"{action.pod}/{action.container}" if action.container and action.action != "update" else action.pod
-        lines.append(f"{where}: {word}{f' by {action.signal}' if action.signal else ''}" + (f" ({reason})" if reason else ""))
+        # What the pod feels of it; elsewhere the action says that itself.
+        effect = f", {action.effect}" if action.action == "update" and action.effect else ""
+        lines.append(f"{where}: {word}{f' by {action.signal}' if action.signal else ''}{effect}" + (f" ({reason})" if reason else ""))
     touched = {action.pod for action in actions}
     lines += [f"{name}: nothing to do" for name in names if name not in touched]
     return "".join(f"{line}\n" for line in lines)

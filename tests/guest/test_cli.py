@@ -154,6 +154,31 @@ spec: {terminationGracePeriodSeconds: 0, containers: [{name: a, image: tools, en
     assert hyper("exec", "cli-one", "sh", "-c", 'echo "$TEXT"').stdout == "{{ first }}\n"
     assert hyper("exec", "cli-two", "sh", "-c", 'echo "$TEXT"').stdout == "second\n"
 
+    # What fails is taken back, and the command says why; a former definition comes back by its number.
+    def said() -> str:
+        return hyper("exec", "cli-two", "sh", "-c", 'echo "$TEXT"').stdout
+
+    broken = (text % (names[1], "third")).replace("image: tools,", 'image: tools, command: [sh, -c, "echo no luck; exit 3"],')
+    file.write_text(broken)
+    told = hyper("run", "-f", str(file), "--min-ready", "2", code=1).stderr
+    for words in ("pod cli-two, container a: ended with 3", "a no luck", "its former definition is back", "Correct the definition and run it again"):
+        assert words in told, told
+    assert said() == "second\n"
+    lines = [line.split() for line in hyper("history", "cli-two").stdout.splitlines()]
+    assert [(line[0], line[-1]) for line in lines[1:]] == [("1", "(tools)"), ("2", "now")]
+    plan = hyper("rollback", "--check", "cli-two").stdout
+    assert plan == "cli-two: would update, restarts container a (container a: env changed)\n"
+    assert hyper("rollback", "cli-two").stdout == plan.replace("would update", "changed")
+    assert said() == "{{ first }}\n"
+    assert [(each["revision"], each["current"]) for each in hyper.json("history", "cli-two")] == [(1, False), (2, False), (3, True)]
+    assert hyper.json("rollback", "cli-two", "2")["changed"]
+    assert said() == "second\n"
+    assert "there is no revision 77. Known are: 1, 2, 3, 4" in hyper("rollback", "cli-two", "77", code=1).stderr
+    # Without a way back it stays as it was wanted, and the run fails all the same.
+    file.write_text(broken)
+    assert "is back" not in hyper("run", "-f", str(file), "--no-rollback", "--min-ready", "2", code=1).stderr
+    assert hyper.json("history", "cli-two")[-1]["definition"]["containers"][0]["command"] == ["sh", "-c", "echo no luck; exit 3"]
+
 
 @pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("true", 0), ("kill -9 $$", 137)])
 def test_run_rm_exits_with_the_containers_code_and_leaves_nothing(hyper: Hyper, pods: PodHost, script: str, code: int) -> None:

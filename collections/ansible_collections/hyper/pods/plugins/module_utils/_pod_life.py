@@ -139,10 +139,12 @@ class PodLife:
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
             if former.pod.size != record.pod.size:
                 _guest_size.grow(host.pod_run_dir(name), *record.pod.size)
-            _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
+            failure = _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
             if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports or former.pod.size != record.pod.size:
                 self._supervisor.define(self._unit(record, self._guest(record, links)))
             self._succeed(name, record)
+            if failure is not None:
+                raise failure
 
     def _succeed(self, name: str, record: _record.Record) -> None:
         """From now on the pod is this. Only then what it was is given up, as far as no former definition needs it: until then it can be started."""

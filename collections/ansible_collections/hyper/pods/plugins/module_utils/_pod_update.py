@@ -95,10 +95,11 @@ def carry_out(
     plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan],
     disks: Mapping[str, Path],
     policy: Policy,
-) -> None:
+) -> HyperError | None:
     """Bring the guest from one record to the other. The record itself, and what a cold start needs, is the caller's.
 
-    plans: what the two records mean to a guest without images behind its plan. disks: image id → disk in the store. Raises UpdateFailed and others.
+    plans: what the two records mean to a guest without images behind its plan. disks: image id → disk in the store. Returns what failed in a change that
+    stays all the same, since it was not to be taken back. Raises UpdateFailed and others: then the pod is what it was.
     """
     change = change_of(actions, *plans)
     held = _plan_disk.read(running.disk)
@@ -117,13 +118,15 @@ def carry_out(
                 raise UpdateFailed(error.message, where=f"pod {running.name}", remedy=f"Restart it: hyper restart {running.name}") from None
     try:
         _pod_ports.change(running.host, former.pod, latter.pod)
-        if policy.deadline is not None and (change.begun or change.doubted):
-            _until_begun(running, latter, change.begun, change.doubted, timeout=policy.deadline, stay=policy.stay)
+        failure = _settle(running, latter, change, policy)
+        if failure is not None and policy.rollback:
+            raise failure
     except HyperError as error:
         if not policy.rollback:
             raise
         outcome = _return(running, change, former, latter, plans)
         raise UpdateFailed(f"{error}; {outcome}", where=f"pod {running.name}", remedy="Correct the definition and run it again") from None
+    return failure
 
 
 def _return(running: Running, change: Change, former: _record.Record, latter: _record.Record, plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan]) -> str:
@@ -140,6 +143,17 @@ def _return(running: Running, change: Change, former: _record.Record, latter: _r
         return f"its former definition could not be brought back: {error}"
     grown = former.pod.size != latter.pod.size
     return "its former definition is back" + "; its guest keeps the size that it was given until it is restarted" * grown
+
+
+def _settle(running: Running, latter: _record.Record, change: Change, policy: Policy) -> HyperError | None:
+    """Wait for what begins; what has become of it."""
+    if policy.deadline is None or not (change.begun or change.doubted):
+        return None
+    try:
+        _until_begun(running, latter, change.begun, change.doubted, timeout=policy.deadline, stay=policy.stay)
+    except HyperError as error:
+        return error
+    return None
 
 
 def _until_begun(running: Running, record: _record.Record, begun: Sequence[str], doubted: Sequence[str], *, timeout: float, stay: float) -> None:

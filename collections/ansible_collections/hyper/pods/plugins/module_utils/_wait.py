@@ -95,7 +95,7 @@ def until_completed(host: Host, name: str, *, timeout: float, alive: Callable[[]
     _watch(host, name, lambda status: status.phase in ("Succeeded", "Failed"), "completed", timeout, alive, say)
     while alive():
         if deadline.passed:
-            raise WaitTimeout("the guest did not power off in time", where=f"pod {name}")
+            raise WaitTimeout("the guest did not power off in time" + _last_words(host, name), where=f"pod {name}", remedy=f"Stop it: hyper stop {name}")
         # The process belongs to the supervisor, not to us: its end is not ours to be told of.
         time.sleep(0.02)
 
@@ -139,8 +139,8 @@ def _watch(
                         _refuse_broken(name, _log.last_life(host.pod_dir(name) / "log"))
                     return
     except GuestTimeout:
-        unready = [container for container in status.containers if not container.ready and container.state != "terminated"]
-        culprit = next((container for container in unready if concerned is None or container.name in concerned), None)
+        late = [container for container in status.containers if container.state != "terminated" and (what == "completed" or not container.ready)]
+        culprit = next((container for container in late if concerned is None or container.name in concerned), None)
         about = "" if culprit is None else "; " + ", ".join(filter(None, (f"container {culprit.name} is {culprit.state}", culprit.reason, culprit.message)))
         # What the whole pod waits for: a disk, an address.
         about += f"; {status.message}" if status.message else ""
