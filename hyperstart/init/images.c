@@ -53,23 +53,31 @@ static int mount_partition(const struct image_plan *image, struct error *error) 
     return 0;
 }
 
-int image_prepare(const struct container_plan *container, const struct launch_plan *plan, struct error *error) {
-    const char *rootfs = container->rootfs;
-    if (!strncmp(rootfs, "dir:", 4))
-        return 0;
-    const char *disk = disk_path(rootfs);
-    if (disk)
-        return rootfs_mount_image(rootfs, disk, error);
-    for (int index = 0; index < MAX_PARTITIONS; index++)
-        if (!strcmp(partitions[index], rootfs))
-            return mount_at(index, rootfs, error);
+static const struct image_plan *planned(const char *serial, const struct launch_plan *plan) {
     for (size_t index = 0; index < plan->images.count; index++)
-        if (!strcmp(plan->images.items[index].serial, rootfs))
-            return mount_partition(&plan->images.items[index], error);
-    return fail(error, "waiting for the disk %s", rootfs), 1;
+        if (!strcmp(plan->images.items[index].serial, serial))
+            return &plan->images.items[index];
+    return NULL;
 }
 
-void images_tidy(bool (*in_use)(const char *rootfs)) {
+bool image_is_planned(const char *serial, const struct launch_plan *plan) { return planned(serial, plan); }
+
+int image_prepare(const char *serial, const struct launch_plan *plan, struct error *error) {
+    if (!strncmp(serial, "dir:", 4))
+        return 0;
+    const char *disk = disk_path(serial);
+    if (disk)
+        return rootfs_mount_image(serial, disk, error);
+    for (int index = 0; index < MAX_PARTITIONS; index++)
+        if (!strcmp(partitions[index], serial))
+            return mount_at(index, serial, error);
+    const struct image_plan *image = planned(serial, plan);
+    if (image)
+        return mount_partition(image, error);
+    return fail(error, "waiting for the disk %s", serial), 1;
+}
+
+void images_tidy(bool (*in_use)(const char *serial)) {
     for (int index = 0; index < MAX_PARTITIONS; index++) {
         if (!partitions[index][0] || in_use(partitions[index]))
             continue;

@@ -144,7 +144,7 @@ void pod_progress(void) {
         struct container *container = pod.containers[index];
         if (container->state == CONTAINER_WAITING && !container->ended && !container->removed) {
             struct error missing = {""};
-            result = image_prepare(container->plan, &pod.plan, &missing);
+            result = image_prepare(container->plan->rootfs, &pod.plan, &missing);
             if (result == 0)
                 container_start(container, &pod.plan);
             else

@@ -40,9 +40,12 @@ static bool generation_in_use(const struct generation *generation) {
     return false;
 }
 
-static bool image_in_use(const char *rootfs) {
+static bool image_in_use(const char *serial) {
     for (size_t index = 0; index < pod.count; index++)
-        if (!strcmp(pod.containers[index]->plan->rootfs, rootfs))
+        if (!strcmp(pod.containers[index]->plan->rootfs, serial))
+            return true;
+    for (size_t index = 0; index < pod.plan.volumes.count; index++)
+        if (pod.plan.volumes.items[index].kind == VOLUME_IMAGE && !strcmp(pod.plan.volumes.items[index].serial, serial))
             return true;
     return false;
 }
@@ -91,12 +94,12 @@ static int check(const struct update *update, const struct generation *wanted, s
 static int prepare(const struct update *update, const struct launch_plan *plan, struct error *error) {
     for (size_t index = 0; index < plan->containers.count; index++) {
         const struct container_plan *container = &plan->containers.items[index];
-        if ((!pod_container(container->name) || holds(&update->replaced, container->name)) && image_prepare(container, plan, error))
+        if ((!pod_container(container->name) || holds(&update->replaced, container->name)) && image_prepare(container->rootfs, plan, error))
             return -1;
     }
     for (size_t index = 0; index < plan->volumes.count; index++) {
         const struct volume_plan *volume = &plan->volumes.items[index], *former = plan_volume(&pod.plan, volume->name);
-        if ((former ? volume_prepare_change(former, volume, error) : volume_prepare(volume, error)) < 0)
+        if ((former ? volume_prepare_change(former, volume, error) : volume_prepare(volume, plan, error)) < 0)
             return -1;
     }
     return 0;

@@ -4,6 +4,7 @@
 #include "devices.h"
 #include "fields.h"
 #include "files.h"
+#include "images.h"
 #include "machine.h"
 #include "syscalls.h"
 
@@ -31,7 +32,7 @@ bool volume_has_disk(const struct volume_plan *volume) { return volume->kind == 
 
 const char *volume_disk_missing(const struct launch_plan *plan) {
     for (size_t index = 0; index < plan->volumes.count; index++)
-        if (plan->volumes.items[index].serial && !disk_path(plan->volumes.items[index].serial))
+        if (plan->volumes.items[index].serial && !image_is_planned(plan->volumes.items[index].serial, plan) && !disk_path(plan->volumes.items[index].serial))
             return plan->volumes.items[index].serial;
     return NULL;
 }

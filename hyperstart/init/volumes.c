@@ -2,10 +2,9 @@
 #include "volumes.h"
 
 #include "copy.h"
-#include "devices.h"
 #include "files.h"
+#include "images.h"
 #include "machine.h"
-#include "rootfs.h"
 #include "syscalls.h"
 #include "volume_disks.h"
 #include "volume_files.h"
@@ -48,19 +47,13 @@ static const char *entry_name(const struct volume_plan *volume) {
     return volume->kind == VOLUME_SCRATCH || volume->kind == VOLUME_HOST || volume->kind == VOLUME_NFS ? volume->name : VOLUME_ENTRY;
 }
 
-/* The image may be a container's as well: then it is mounted already. */
-static int image_volume_prepare(const struct volume_plan *volume, struct error *error) {
-    const char *disk = disk_path(volume->serial);
-    return disk ? rootfs_mount_image(volume->serial, disk, error) : fail(error, "volume %s: there is no disk %s", volume->name, volume->serial);
-}
-
-int volume_prepare(const struct volume_plan *volume, struct error *error) {
+int volume_prepare(const struct volume_plan *volume, const struct launch_plan *plan, struct error *error) {
     if (volume_has_disk(volume) && volume_disk_prepare(volume, error) < 0)
         return -1;
     if (volume->kind == VOLUME_BLOCK || volume->kind == VOLUME_NFS)
         return 0;
     if (volume->kind == VOLUME_IMAGE)
-        return image_volume_prepare(volume, error);
+        return image_prepare(volume->serial, plan, error) ? -1 : 0;
     if (volume->kind == VOLUME_HOST)
         return volume_host_prepare(volume, error);
     const char *parent = parent_path(volume);
@@ -90,7 +83,7 @@ int volume_prepare(const struct volume_plan *volume, struct error *error) {
 
 int volumes_prepare(const struct launch_plan *plan, struct error *error) {
     for (size_t index = 0; index < plan->volumes.count; index++)
-        if (volume_prepare(&plan->volumes.items[index], error) < 0)
+        if (volume_prepare(&plan->volumes.items[index], plan, error) < 0)
             return -1;
     return 0;
 }

@@ -7,8 +7,8 @@
 
 /* Once, by PID 1: all containers see one and the same. */
 int volumes_prepare(const struct launch_plan *plan, struct error *error);
-/* A single one, which comes while the pod runs. */
-int volume_prepare(const struct volume_plan *volume, struct error *error);
+/* A single one, which comes while the pod runs; `plan` is what it belongs to. */
+int volume_prepare(const struct volume_plan *volume, const struct launch_plan *plan, struct error *error);
 /* Its files become those of the newer plan, all at once: what can fail fails in the first half, of which nobody sees anything. */
 int volume_prepare_change(const struct volume_plan *former, const struct volume_plan *volume, struct error *error);
 /* `plan`: the former one. */

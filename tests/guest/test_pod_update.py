@@ -138,11 +138,12 @@ def test_a_running_pod_is_changed(pods: PodHost) -> None:
             spec["volumes"] += [
                 {"name": "more", "emptyDir": {"medium": "Memory"}},
                 {"name": "all", "projected": {"sources": [{"configMap": {"name": "settings"}}]}},
+                {"name": "files", "image": {"reference": "user"}},
             ]
-            containers[3]["volumeMounts"] = [{"name": "more", "mountPath": "/more"}, {"name": "all", "mountPath": "/all"}]
+            containers[3]["volumeMounts"] = [{"name": "more", "mountPath": "/more"}, *({"name": each, "mountPath": f"/{each}"} for each in ("all", "files"))]
             assert sorted(effects(mounted := change("two"))) == ["live", "restarts container new"]
             assert {name for name, pid in pids(mounted).items() if pid != after[name]} == {"new"}
-            assert pods.shell(name, "new", "touch /more/x; cat /all/value; readlink /all/value") == "two..data/value"
+            assert pods.shell(name, "new", "touch /more/x; test -e /files/bin/sh; cat /all/value; readlink /all/value") == "two..data/value"
             assert effects(change("three")) == ["live"]
             assert pods.shell(name, "new", "cat /all/value") == pods.shell(name, "app", "cat /settings/value") == "three"
             del spec["volumes"][1:], containers[3]["volumeMounts"]

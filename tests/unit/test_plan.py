@@ -228,6 +228,10 @@ TIER = {"name": "shop", "labels": {"tier": "back"}}
         (at("spec.initContainers.0.resources", {"limits": {"memory": "64Mi"}}), RESTARTS_GUEST),
         # volumes
         (at("spec.volumes.2", {"name": "more", "emptyDir": {}}), ["live"]),
+        (at("spec.volumes.2", {"name": "more", "projected": {"sources": [{"configMap": {"name": "settings"}}]}}), ["live"]),
+        (at("spec.volumes.2", {"name": "more", "image": {"reference": "nginx"}}), ["live"]),
+        (at("spec.volumes.2", {"name": "more", "emptyDir": {"sizeLimit": "1Gi"}}), RESTARTS_GUEST),
+        (at("spec.volumes.2", {"name": "more", "persistentVolumeClaim": {"claimName": "data"}}), RESTARTS_GUEST),
         (at("spec.volumes.0.emptyDir.medium", "Memory"), RESTARTS_GUEST),
         (at("spec.volumes.1.configMap.defaultMode", 0o600), ["live"]),
         (at("spec.volumes.1", {"name": "settings", "emptyDir": {}}), RESTARTS_GUEST),

@@ -25,7 +25,7 @@ RESUMES_GUEST = "resumes the guest"
 _LIVE_FIELDS = frozenset({"labels", "annotations", "grace_period", "restart_policy"})
 _LIVE_SIDECAR_FIELDS = frozenset({"resources", "startup_probe", "liveness_probe", "readiness_probe"})
 _LIVE_CONTAINER_FIELDS = _LIVE_SIDECAR_FIELDS | {"restart_policy"}
-_LIVE_VOLUMES = (EmptyDir, FileVolume)
+_LIVE_VOLUMES = (EmptyDir, FileVolume, ImageVolume)
 _FIRST_UNPRIVILEGED_PORT = 1024
 _SIZE_FIELDS = frozenset({"cpus", "memory_mib"})
 # Linux on x86-64 takes whole sections of memory.
