@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_network
 from ansible_collections.hyper.pods.plugins.module_utils._host import STATE_DIR, Host
 from ansible_collections.hyper.pods.plugins.module_utils._log import Line
+from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 
 from hyperstart import api
 from hyperstart._ansible import Event, is_local
@@ -74,8 +75,8 @@ def _add_arguments(parser: argparse.ArgumentParser, *, starts: bool) -> None:
     parser.add_argument("-f", "--file", action="append", metavar="FILE", help="Pod manifests, a Hyper podfile or a Compose file; - is standard input")
     pod = parser.add_argument_group("the pod")
     pod.add_argument("--name", help="the pod's name (default: the first image's and five random characters)")
-    pod.add_argument("--cpus", metavar="NUMBER", help="virtual CPUs of the pod")
-    pod.add_argument("--memory", metavar="SIZE", help="memory of the pod, such as 512M or 2G")
+    pod.add_argument("--cpus", metavar="NUMBER", help="virtual CPUs of the pod, whatever its definition says")
+    pod.add_argument("--memory", metavar="SIZE", help="memory of the pod, such as 512M or 2G, whatever its definition says")
     pod.add_argument(
         "-e", "--env", action="append", default=[], metavar="NAME[=VALUE]", help="a variable of every container; without a value it is taken from here"
     )
@@ -116,10 +117,11 @@ def _manifests(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     if arguments.file:
         if images:
             parser.error("-f takes the images from the file; name no image beside it")
-        refused = [name for name in ("name", "cpus", "memory", "env", "publish", "label") if getattr(arguments, name)]
+        refused = [name for name in ("name", "env", "publish", "label") if getattr(arguments, name)]
         if refused:
             parser.error(f"--{refused[0]} goes with images; with -f write it in the file")
-        return _networked(arguments, [manifest for file in arguments.file for manifest in _read(file)])
+        manifests = [manifest for file in arguments.file for manifest in _read(file)]
+        return _networked(arguments, definitions.sized(manifests, arguments.cpus, arguments.memory))
     if not images:
         parser.error("name an image, or a file with -f; for example: hyper run nginx")
     manifest = api.pod_manifest(

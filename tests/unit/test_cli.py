@@ -124,8 +124,9 @@ def test_run_takes_manifests_from_files_and_standard_input(stage: Stage, tmp_pat
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec: {containers: [{name: a, image: a}]}\n"
     (tmp_path / "pod.yaml").write_text(text % "one" + "---\n" + text % "two")
     monkeypatch.setattr(sys, "stdin", io.StringIO(text % "three"))
-    assert hyper(["run", "-f", str(tmp_path / "pod.yaml"), "-f", "-"]) == 0
+    assert hyper(["run", "--memory", "512M", "-f", str(tmp_path / "pod.yaml"), "-f", "-"]) == 0
     assert [pod["metadata"]["name"] for pod in stage.variables["pods"]] == ["one", "two", "three"]
+    assert [pod["spec"]["resources"] for pod in stage.variables["pods"]] == [{"limits": {"memory": "512Mi"}}] * 3
     assert stage.variables["pod_conflict"] == "converge"
 
 
@@ -224,6 +225,7 @@ def test_convert_refuses_what_a_manifest_cannot_say(stage: Stage, tmp_path: Path
         ("run --publish 80 nginx", "publish: 80 is not a published port. Write [IP:]HOST_PORT"),
         ("run --memory much nginx", "memory: much is not an amount of memory. Write a number and a unit"),
         ("run --memory 1M nginx", "memory"),
+        ("run --env A=b -f pod.yaml", "--env goes with images; with -f write it in the file"),
         ("run --cpus 0 nginx", "cpus: 0 is not a number of CPUs"),
         ("run --env NO_SUCH_VARIABLE nginx", "there is no such variable in the environment"),
         ("run --name Web nginx", "metadata.name: "),

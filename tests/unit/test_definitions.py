@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -63,6 +64,31 @@ def test_a_published_port(text: str, port: dict[str, Any]) -> None:
 def test_a_port_that_cannot_be_published_is_refused_with_the_way_to_write_it(text: str) -> None:
     with pytest.raises(BadDefinition, match=r"^publish: .*Write \[IP:\]HOST_PORT:CONTAINER_PORT"):
         definitions.port(text)
+
+
+CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "a"}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("own", "cpus", "memory", "resources"),
+    [
+        (None, None, None, None),
+        (None, 2, None, {"limits": {"cpu": "2"}}),
+        ({"limits": {"cpu": 1, "memory": "1Gi"}}, None, "512M", {"limits": {"cpu": 1, "memory": "512Mi"}}),
+        ({"requests": {"cpu": 4, "memory": "1Gi"}}, 2, None, {"limits": {"cpu": "2"}, "requests": {"memory": "1Gi"}}),
+        ({"limits": [1]}, 2, None, {"limits": [1]}),
+        ([], 2, None, {"limits": {"cpu": "2"}}),
+        ([1], 2, None, [1]),
+    ],
+)
+def test_words_about_the_size_win(own: object, cpus: object, memory: object, resources: object) -> None:
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [], **({} if own is None else {"resources": own})}}
+    before = copy.deepcopy(pod)
+    claim, sized = definitions.sized([CLAIM, pod], cpus, memory)
+    assert (claim, pod) == (CLAIM, before)
+    assert sized["spec"].get("resources") == resources
+    requested = definitions.requested_manifests({"pods": [CLAIM, pod], "cpus": cpus, "memory": memory})
+    assert requested == [claim, sized]
 
 
 @pytest.mark.parametrize(

@@ -336,7 +336,8 @@ def test_names_of_sysctls(name: str, path: str) -> None:
         ([{"limits": {"memory": "64Mi"}}, {}], [], None, (1, 392)),
         ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "1Gi"}}, None)], None, (1, 1216)),
         ([{"limits": {"memory": "64Mi"}}], [({"limits": {"memory": "32Mi"}}, "Always"), ({"limits": {"memory": "64Mi"}}, None)], None, (1, 172)),
-        ([{"limits": {"memory": "64Mi", "cpu": 2}}], [], {"limits": {"memory": "512Mi"}}, (1, 512)),
+        ([{"limits": {"memory": "64Mi", "cpu": 2}}], [], {"limits": {"memory": "512Mi"}}, (2, 512)),
+        ([{"limits": {"memory": "64Mi", "cpu": 2}}], [], {"requests": {"cpu": 3}}, (3, 136)),
     ],
 )
 def test_size_of_the_guest(containers: list[Any], inits: list[Any], own: Any, size: tuple[int, int]) -> None:

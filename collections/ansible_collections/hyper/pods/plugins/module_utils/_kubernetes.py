@@ -114,8 +114,8 @@ POD_SPEC: Mapping[str, Field] = {
     ),
     "hostname": _honoured("the one hostname of all containers"),
     "resources": _honoured(
-        "the guest's size: `cpu` and `memory` of `limits`, else of `requests`. Without it the sum of the containers' resources, and 64 MiB and an eighth"
-        " for the guest itself; containers that say nothing have one CPU and 256 MiB together"
+        "the guest's size: `cpu` and `memory` of `limits`, else of `requests`. What it leaves open is the sum of the containers' resources, and 64 MiB"
+        " and an eighth for the guest itself; containers that say nothing have one CPU and 256 MiB together"
     ),
     "overhead": _honoured("added to the guest's size"),
     "restartPolicy": _honoured("`Always` (the default), `OnFailure`, `Never`; restarts back off from 10 s to 5 min"),

@@ -74,19 +74,18 @@ def room(cpus: int, memory_mib: int) -> dict[str, int]:
 
 
 def guest_size(spec: Node, side_by_side: Iterable[Sequence[Resources]]) -> tuple[int, int]:
-    """Whole CPUs and MiB: as the pod's own resources say, else the sum of the containers' and what the guest itself needs.
+    """Whole CPUs and MiB: as the pod's own resources say; what they leave open is the sum of the containers' and what the guest itself needs.
 
     side_by_side: the containers that run at the same time, at each time.
     """
     own = spec.node("resources")
     overhead = _amounts(spec, "overhead")
-    if own is None:
-        sums = [_sum(containers) for containers in side_by_side]
-        cpu, memory = max(cpu for cpu, _ in sums), max(memory for _, memory in sums)
-    else:
+    sums = [_sum(containers) for containers in side_by_side]
+    cpu, memory = max(cpu for cpu, _ in sums), max(memory for _, memory in sums)
+    if own is not None:
         amounts = {**_amounts(own, "requests"), **_amounts(own, "limits")}
         own.done(_kubernetes.RESOURCES)
-        cpu, memory = amounts.get("cpu", Fraction(1)), amounts.get("memory", Fraction(DEFAULT_MEMORY_MIB * _quantity.MIB))
+        cpu, memory = amounts.get("cpu", cpu), amounts.get("memory", memory)
     cpus = max(1, _quantity.ceiling(cpu + overhead.get("cpu", 0)))
     memory_mib = _quantity.ceiling((memory + overhead.get("memory", 0)) / _quantity.MIB)
     if memory_mib < MINIMUM_MEMORY_MIB:

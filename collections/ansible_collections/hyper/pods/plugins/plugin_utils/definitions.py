@@ -186,14 +186,36 @@ def pod_manifest(
     if marks:
         metadata["labels"] = marks
     spec: dict[str, Any] = {"restartPolicy": restart_policy or DEFAULT_RESTART_POLICY, "containers": containers}
-    limits = {}
-    if cpu_count is not None and cpu_count != "":
-        limits["cpu"] = cpus(cpu_count)
-    if memory_size is not None and memory_size != "":
-        limits["memory"] = memory(memory_size)
+    limits = _limits(cpu_count, memory_size)
     if limits:
         spec["resources"] = {"limits": limits}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def sized(manifests: Sequence[Manifest], cpu_count: object = None, memory_size: object = None) -> list[Manifest]:
+    """The manifests, the guests of their Pods as large as is said here, whatever they say themselves. Raises BadDefinition."""
+    limits = _limits(cpu_count, memory_size)
+    return [_sized(manifest, limits) if limits and isinstance(manifest, Mapping) and manifest.get("kind") == "Pod" else manifest for manifest in manifests]
+
+
+def _limits(cpu_count: object, memory_size: object) -> dict[str, str]:
+    """As a manifest says the size of a pod; empty where nothing is said."""
+    return {
+        **({} if cpu_count in (None, "") else {"cpu": cpus(cpu_count)}),
+        **({} if memory_size in (None, "") else {"memory": memory(memory_size)}),
+    }
+
+
+def _sized(manifest: Manifest, limits: Mapping[str, str]) -> Manifest:
+    spec = manifest.get("spec")
+    own = (spec.get("resources") or {}) if isinstance(spec, Mapping) else None
+    sides = {side: own.get(side) or {} for side in ("limits", "requests")} if isinstance(own, Mapping) else {}
+    # What is no mapping is left for the reader of manifests to refuse.
+    if not isinstance(spec, Mapping) or not isinstance(own, Mapping) or not all(isinstance(side, Mapping) for side in sides.values()):
+        return manifest
+    requests = {name: value for name, value in sides["requests"].items() if name not in limits}
+    resources = {**own, "limits": {**sides["limits"], **limits}, "requests": requests}
+    return {**manifest, "spec": {**spec, "resources": {name: value for name, value in resources.items() if value}}}
 
 
 def check_manifests(values: Sequence[Any], *, where: str) -> list[Manifest]:
@@ -243,4 +265,4 @@ def requested_manifests(request: Mapping[str, Any]) -> list[Manifest]:
         )
     if not any(isinstance(manifest, Mapping) and manifest.get("kind") == "Pod" for manifest in manifests):
         raise BadDefinition("there is nothing to run", where="pod_images", remedy=f"Set pod_name and pod_images, or pod_definition, or pods, {_EXAMPLE}")
-    return check_manifests(manifests, where="pods")
+    return check_manifests(sized(manifests, given.get("cpus"), given.get("memory")), where="pods")
