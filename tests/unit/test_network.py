@@ -120,6 +120,27 @@ def test_published_ports(annotation: str, host_ip: str, refusal: str) -> None:
     assert caught.value.where.startswith("spec.containers[0].ports[0].host")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "collide"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("0.0.0.0", "192.0.2.1", True),
+        ("::", "2001:db8::1", True),
+        ("127.0.0.1", "192.0.2.1", False),
+        ("0.0.0.0", "::", False),
+        ("2001:db8::1", "2001:db8::2", False),
+    ],
+)
+def test_one_port_on_several_addresses(first: str, second: str, collide: bool) -> None:
+    ports = [{"containerPort": 80, "hostPort": 8080, "hostIP": address} for address in (first, second)]
+    if collide:
+        with pytest.raises(InvalidManifest, match="already published"):
+            pod("nat", ports=ports)
+    else:
+        assert [port.host_ip for port in pod("nat", ports=ports).published_ports] == [first, second]
+    assert pod("nat", ports=[ports[0], {**ports[0], "protocol": "UDP"}]).published_ports
+
+
 def test_white_lists() -> None:
     assert pod("nat", published_from="10.0.0.0/8, 192.0.2.1 fd00::/8").network.published_from == ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8")
     for annotation, text in (("nat", "10.0.0.1/8"), ("nat", "everybody"), ("user", "10.0.0.0/8")):

@@ -266,16 +266,17 @@ def _resources_asked(spec: Node) -> tuple[dict[str, Resources], list[list[Resour
 
 def _distinct_ports(pod: Pod) -> None:
     """All containers share one port range of the pod, and all pods one of the host."""
-    seen: dict[tuple[str, int | None], str] = {}
+    seen: list[tuple[Port, str]] = []
     for where, container in zip(pod.paths, pod.all_containers):
         for number, port in enumerate(container.ports):
             if port.host_port is None:
                 continue
             path = f"{where}.ports[{number}].hostPort"
             _manifest_network.check_published(pod.network, port.host_ip, f"{where}.ports[{number}].{'hostIP' if ':' in port.host_ip else 'hostPort'}")
-            first = seen.setdefault((port.protocol, port.host_port), path)
-            if first != path:
+            first = next((place for other, place in seen if port.collides(other)), None)
+            if first is not None:
                 raise InvalidManifest(f"{port.host_port}/{port.protocol.lower()} is already published by {first}", where=path)
+            seen.append((port, path))
 
 
 def document(pod: Pod) -> dict[str, Any]:

@@ -40,6 +40,12 @@ class Port:
         host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
         return f"{host}:{self.host_port}->{self.container_port}/{self.protocol.lower()}"
 
+    def collides(self, other: Port) -> bool:
+        """Whether the two cannot both be published. All addresses of one family are none of the other."""
+        hosts = (ipaddress.ip_address(self.host_ip), ipaddress.ip_address(other.host_ip))
+        same = hosts[0] == hosts[1] or (hosts[0].version == hosts[1].version and any(host.is_unspecified for host in hosts))
+        return same and (self.protocol, self.host_port) == (other.protocol, other.host_port)
+
 
 @dataclass(frozen=True)
 class Container:

@@ -37,11 +37,10 @@ def _needs_memory(pod: _manifest.Pod, observed: _plan.Observed) -> bool:
 
 
 def _refuse_shared_ports(wanted: Sequence[_manifest.Pod]) -> None:
-    seen: dict[tuple[str, int | None], str] = {}
-    for pod in wanted:
+    for index, pod in enumerate(wanted):
         for port in pod.published_ports:
-            holder = seen.setdefault((port.protocol, port.host_port), pod.name)
-            if holder != pod.name:
+            holder = next((other.name for other in wanted[:index] if any(map(port.collides, other.published_ports))), None)
+            if holder is not None:
                 raise _preflight.PortTaken(
                     f"port {port.host_port}/{port.protocol.lower()} is published by pod {holder} too",
                     where=f"pod {pod.name}",

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ def check_ports(ports: Iterable[Port], pod: str, holders: Mapping[Port, str]) ->
         if port.host_port is None:
             continue
         kind = socket.SOCK_STREAM if port.protocol == "TCP" else socket.SOCK_DGRAM
-        holder = next((name for other, name in holders.items() if _collide(port, other)), None)
+        holder = next((name for other, name in holders.items() if port.collides(other)), None)
         place = f"{port.published.partition('-')[0]}/{port.protocol.lower()}"
         if holder:
             raise PortTaken(f"port {place} is taken by pod {holder}", where=f"pod {pod}", remedy="Publish another host port, or free this one")
@@ -52,13 +51,6 @@ def check_ports(ports: Iterable[Port], pod: str, holders: Mapping[Port, str]) ->
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise PortTaken(f"this host has no address {port.host_ip}", where=f"pod {pod}", remedy="Publish on an address of the host") from None
                 raise PortTaken(f"port {place} cannot be used: {error.strerror}", where=f"pod {pod}", remedy="Publish another host port") from None
-
-
-def _collide(one: Port, other: Port) -> bool:
-    """Whether two ports cannot both be published."""
-    hosts = (ipaddress.ip_address(one.host_ip), ipaddress.ip_address(other.host_ip))
-    same = hosts[0] == hosts[1] or (hosts[0].version == hosts[1].version and any(host.is_unspecified for host in hosts))
-    return same and (one.protocol, one.host_port) == (other.protocol, other.host_port)
 
 
 def host_memory_mib() -> int:
