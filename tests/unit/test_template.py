@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _kvm
 from ansible_collections.hyper.pods.plugins.module_utils._guest import Disk, Forward, Guest, Nic, Port
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._template import is_stale, name_of, template_of
+from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates, templates_of
 
+from tests.support.guests import short_host
+
+INSTALLED = Installed("1", "1", "6", Path("/vmlinux"), Path("/initramfs"))
 HERE = ["boot", 1, "0.1.0-6.1"]
 
 
@@ -65,3 +72,35 @@ def test_a_template_of_other_circumstances_is_stale(now: list[object]) -> None:
     assert not is_stale(name, HERE)
     assert is_stale(name, now)
     assert name_of(guest("web"), now) != name
+
+
+def test_a_host_without_what_guests_need_has_no_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    with short_host() as host:
+        assert templates_of(host) is None
+        version = host.hyperstart_dir / "1"
+        version.mkdir(parents=True)
+        (version / "info.json").write_text('{"hyperstart_version": "1", "kernel_version": "6"}')
+        (host.hyperstart_dir / "current").symlink_to("1")
+        monkeypatch.setattr(_kvm, "PROGRAM", "no-such-program")
+        assert templates_of(host) is None
+
+
+def test_the_one_that_was_used_longest_ago_goes() -> None:
+    with short_host() as host:
+        templates = Templates(host, INSTALLED)
+        assert not templates.wanted
+        host.templates_dir.mkdir(parents=True)
+        assert templates.serves(guest("web"))
+        assert not templates.serves(guest("web", share=Path("/share")))
+        paths = [templates.path(guest("web", memory_mib=size)) for size in (64, 128, 256, 512)]
+        for age, path in enumerate(paths):
+            path.touch()
+            os.utime(path, (1000 - age, 1000 - age))
+        stale = host.templates_dir / "of-another-boot"
+        stale.touch()
+        assert templates.unneeded() == [stale]
+        assert templates.outdated() == [stale, paths[-1]]
+        descriptor = templates.open(guest("web", memory_mib=512))
+        assert descriptor is not None
+        os.close(descriptor)
+        assert templates.outdated() == [stale, paths[-2]]

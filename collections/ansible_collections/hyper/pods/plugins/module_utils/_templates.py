@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kvm, _template
+from ansible_collections.hyper.pods.plugins.module_utils._command import CommandMissing
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import LockTimeout, locked
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, Guest
-from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed, current, installed
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed, installed
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 from ansible_collections.hyper.pods.plugins.module_utils._trial import trial
 
@@ -81,7 +82,7 @@ class Templates:
         with contextlib.suppress(LockTimeout), self._alone():
             if path.exists():
                 return
-            for old in self._outdated():
+            for old in self.outdated():
                 old.unlink(missing_ok=True)
             with trial(self._host, "template", lambda directory: _template.template_of(guest, directory)) as booted:
                 if not booted.await_word(_BOOT_TIME):
@@ -97,7 +98,7 @@ class Templates:
         """All that lies there."""
         return sorted(self._directory.glob("*")) if self.wanted else []
 
-    def _outdated(self) -> list[Path]:
+    def outdated(self) -> list[Path]:
         """What has to go for a new one."""
         unneeded = self.unneeded()
         rest = [path for path in self.files() if path not in unneeded]
@@ -105,8 +106,11 @@ class Templates:
 
 
 def templates_of(host: Host) -> Templates | None:
-    """Those of a host; None where no hyperstart is installed, for whose guests they could be."""
-    return Templates(host, installed(host)) if current(host) is not None else None
+    """Those of a host; None where no hyperstart is installed, for whose guests they could be, or no QEMU."""
+    try:
+        return Templates(host, installed(host))
+    except (NotPrepared, CommandMissing):
+        return None
 
 
 def _save(socket: Path, state: int) -> None:
