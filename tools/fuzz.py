@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzz hyperstart's parsers of plans, frames, requests and DHCP with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans unless given,
-and a fifth of that for each of the others.
+"""Fuzz hyperstart's parsers of plans, frames, requests, DHCP and secrets with libFuzzer: ``python -m tools.fuzz [SECONDS]``, ten minutes for plans
+unless given, and a fifth of that for each of the others.
 
 What is found lies in build/fuzz afterwards, and the exit code is not 0.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
-from ansible_collections.hyper.pods.plugins.module_utils import _fields, _frames, _launch, _manifest, _pod_guest  # noqa: E402
+from ansible_collections.hyper.pods.plugins.module_utils import _fields, _frames, _launch, _launch_secrets, _manifest, _pod_guest  # noqa: E402
 from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag  # noqa: E402
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig  # noqa: E402
 
@@ -46,6 +46,7 @@ REQUESTS: dict[int, tuple[tuple[int, str | int | bytes], ...]] = {
     tag.FRAME_STATUS: (),
     tag.FRAME_WATCH: (),
     tag.FRAME_STDIN: (),
+    tag.FRAME_SECRETS: ((tag.SECRETS_SECRET, b""),),
     ENTRY: (*_NAMES, *_STAT, (tag.ENTRY_ATTRIBUTE, b"".join(_fields.field(number, text.encode()) for number, text in _ATTRIBUTE))),
 }
 
@@ -69,14 +70,36 @@ def seeds() -> dict[str, list[bytes]]:
     # An ACK with a lease, mask, router, name server, MTU and both times (RFC 2131, 2132).
     options = "6382536335010536040a0000013304000000640104ffffff0003040a00000106040a0000010f036c616e1a0205783a04000000053b0400000009ff"
     answer = bytes([2, 1, 6, 0]) + bytes(12) + bytes([10, 0, 0, 5]) + bytes(216) + bytes.fromhex(options)
-    return {"plan": [plan, plan[tag.PLAN_HEADER_SIZE :].rstrip(b"\0")], "frame": frames, "control": [*requests, b"".join(requests)], "dhcp": [answer]}
+    return {
+        "plan": [plan, plan[tag.PLAN_HEADER_SIZE :].rstrip(b"\0")],
+        "frame": frames,
+        "control": [*requests, b"".join(requests)],
+        "dhcp": [answer],
+        "secrets": [_with_secrets()],
+    }
+
+
+def _with_secrets() -> bytes:
+    """A plan that leaves values out, and these."""
+    joined = (_launch_secrets.Joined(0, (_launch_secrets.Piece("A=", "s"),)),)
+    container = _launch.Container("a", "dir:/a", ("a",), (("A", ""),), secret_env=joined, secret_argv=joined)
+    volume = _launch.Volume("v", "tmpfs", files=(_launch.File("f", b"", 0o644, "s"),))
+    parts = [
+        _body(_launch.encode(_launch.LaunchPlan("a", volumes=(volume,), containers=(container,), secrets=True))),
+        _body(_launch_secrets.encode({"s": b"v"})),
+    ]
+    return len(parts[0]).to_bytes(2, "little") + b"".join(parts)
+
+
+def _body(disk: bytes) -> bytes:
+    return disk[tag.PLAN_HEADER_SIZE :][: int.from_bytes(disk[12:16], "little")]
 
 
 def run(seconds: int) -> int:
     """The exit code: 0 where nothing was found."""
     subprocess.run(["make", "-s", "-C", str(ROOT / "hyperstart/init"), "fuzz"], check=True)
     worst = 0
-    times = {"plan": seconds, **dict.fromkeys(("frame", "control", "dhcp"), max(1, seconds // 5))}
+    times = {"plan": seconds, **dict.fromkeys(("frame", "control", "dhcp", "secrets"), max(1, seconds // 5))}
     for target, inputs in seeds().items():
         place = BUILD / "fuzz" / target
         corpus = place / "corpus"

@@ -3,6 +3,7 @@
 
 #include "files.h"
 #include "plan.h"
+#include "secrets.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -59,7 +60,34 @@ static int parse(int fd, struct generation *generation, struct error *error) {
     return plan_parse(newest->header, newest->body, &generation->plan, &generation->memory, error);
 }
 
-struct generation *generation_read(const char *path, struct error *error) {
+int generation_read_secrets(const char *path, struct bytes *secrets, struct error *error) {
+    uint8_t header[PLAN_HEADER_SIZE];
+    size_t size;
+    CLOSING fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read_exactly(fd, header, sizeof header, 0) < 0)
+        return fail_errno(error, "secrets: reading %s", path);
+    if (header_body_size(header, SECRETS_MAGIC, SECRETS_MAX_SIZE, &size, error) < 0)
+        return -1;
+    uint8_t *data = malloc(sizeof header + size);
+    if (!data || read_exactly(fd, data, sizeof header + size, 0) < 0) {
+        free(data);
+        return fail(error, "secrets: the disk is shorter than it says");
+    }
+    *secrets = (struct bytes){data, sizeof header + size};
+    return 0;
+}
+
+static int join(const struct bytes *secrets, struct generation *generation, struct error *error) {
+    if (!generation->plan.secrets || !secrets->size)
+        return 0;
+    uint8_t *copy = arena_take(&generation->memory, secrets->size);
+    if (!copy)
+        return fail(error, "secrets: out of memory");
+    memcpy(copy, secrets->data, secrets->size);
+    return secrets_join(copy, secrets->size, &generation->plan, &generation->memory, error);
+}
+
+struct generation *generation_read(const char *path, const struct bytes *secrets, struct error *error) {
     CLOSING fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         fail_errno(error, "plan: reading %s", path);
@@ -72,7 +100,7 @@ struct generation *generation_read(const char *path, struct error *error) {
         fail(error, "plan: out of memory");
         return NULL;
     }
-    if (parse(fd, generation, error) < 0) {
+    if (parse(fd, generation, error) < 0 || join(secrets, generation, error) < 0) {
         arena_free(&generation->memory);
         free(generation);
         return NULL;

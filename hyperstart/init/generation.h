@@ -12,8 +12,10 @@ struct generation {
     struct generation *next;
 };
 
-/* The newest whole plan of the disk (or, in a test, file) at `path`; NULL. */
-struct generation *generation_read(const char *path, struct error *error);
+/* The newest whole plan of the disk (or, in a test, file) at `path`, with the values of secrets in it if any are given; NULL. */
+struct generation *generation_read(const char *path, const struct bytes *secrets, struct error *error);
+/* All of a disk (or file) that holds the values of secrets. The data is the caller's, to be freed. */
+int generation_read_secrets(const char *path, struct bytes *secrets, struct error *error);
 /* Gives up all generations that are not in use. */
 void generations_tidy(bool (*in_use)(const struct generation *generation));
 

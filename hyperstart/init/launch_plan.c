@@ -65,6 +65,8 @@ static int check_file(void *target, struct error *error) {
     struct file_plan *file = target;
     if (!file->path[0] || file->path[0] == '/' || !strncmp(file->path, "..", 2) || has_dot_dot(file->path))
         return fail(error, "file: \"%.80s\" is not a relative path", file->path);
+    if (file->secret && file->data.size)
+        return fail(error, "file %.80s: has both data and a secret", file->path);
     return file->mode > 0777 ? fail(error, "file %.80s: the mode is out of range", file->path) : 0;
 }
 
@@ -260,6 +262,7 @@ static const struct rule file_rules[] = {
     RULE(FILE_PATH, FIELD_TEXT, true, file_plan, path, NULL),
     RULE(FILE_DATA, FIELD_BYTES, false, file_plan, data, NULL),
     RULE(FILE_MODE, FIELD_NUMBER, true, file_plan, mode, NULL),
+    RULE(FILE_SECRET, FIELD_TEXT, false, file_plan, secret, NULL),
 };
 static const struct form file_form = FORM("file", file_plan, file_rules, NULL, check_file);
 
@@ -291,6 +294,18 @@ static const struct rule ulimit_rules[] = {
     RULE(ULIMIT_HARD, FIELD_NUMBER, true, ulimit_plan, hard, NULL),
 };
 static const struct form ulimit_form = FORM("ulimit", ulimit_plan, ulimit_rules, NULL, check_ulimit);
+
+static const struct rule part_rules[] = {
+    RULE(PART_TEXT, FIELD_TEXT, false, part_plan, text, NULL),
+    RULE(PART_SECRET, FIELD_TEXT, false, part_plan, secret, NULL),
+};
+static const struct form part_form = FORM("part", part_plan, part_rules, NULL, NULL);
+
+static const struct rule joined_rules[] = {
+    RULE(JOINED_INDEX, FIELD_NUMBER, false, joined_plan, index, NULL),
+    RULE(JOINED_PART, FIELD_FORMS, true, joined_plan, parts, &part_form),
+};
+static const struct form joined_form = FORM("joined", joined_plan, joined_rules, NULL, NULL);
 
 static const struct rule container_rules[] = {
     RULE(CONTAINER_NAME, FIELD_TEXT, true, container_plan, name, NULL),
@@ -329,6 +344,8 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_LAST_WORD_PATH, FIELD_TEXT, false, container_plan, last_word_path, NULL),
     RULE(CONTAINER_LAST_WORD_LOG, FIELD_FLAG, false, container_plan, last_word_from_log, NULL),
     RULE(CONTAINER_FILTERED, FIELD_FLAG, false, container_plan, filtered, NULL),
+    RULE(CONTAINER_SECRET_ARGV, FIELD_FORMS, false, container_plan, secret_argv, &joined_form),
+    RULE(CONTAINER_SECRET_ENV, FIELD_FORMS, false, container_plan, secret_env, &joined_form),
 };
 static const struct form container_form = FORM("container", container_plan, container_rules, default_container, check_container);
 
@@ -350,19 +367,26 @@ static const struct rule plan_rules[] = {
     RULE(PLAN_ACTIVE_DEADLINE, FIELD_NUMBER, false, launch_plan, active_deadline, NULL),
     RULE(PLAN_SYSCTL, FIELD_TEXTS, false, launch_plan, sysctls, NULL),
     RULE(PLAN_IMAGE, FIELD_FORMS, false, launch_plan, images, &image_form),
+    RULE(PLAN_SECRETS, FIELD_FLAG, false, launch_plan, secrets, NULL),
 };
 static const struct form plan_form = FORM("plan", launch_plan, plan_rules, NULL, check_plan);
 
-int plan_body_size(const uint8_t *header, size_t *size, struct error *error) {
-    if (memcmp(header, PLAN_MAGIC, 8))
-        return fail(error, "plan: this is not a launch plan");
+int header_body_size(const uint8_t *header, const char *magic, size_t limit, size_t *size, struct error *error) {
+    if (memcmp(header, magic, 8))
+        return fail(error, "plan: this does not begin with %s", magic);
     if (get_u32(header + 8) != PLAN_VERSION)
         return fail(error, "plan: version %u, hyperstart understands %d", get_u32(header + 8), PLAN_VERSION);
-    if (get_u32(header + 12) > PLAN_MAX_SIZE)
+    if (get_u32(header + 12) > limit)
         return fail(error, "plan: too long");
     *size = get_u32(header + 12);
     return 0;
 }
+
+int header_check(const uint8_t *header, const uint8_t *body, size_t size, struct error *error) {
+    return crc32(plan_revision(header), body, size) == get_u32(header + 16) ? 0 : fail(error, "plan: the checksum is wrong");
+}
+
+int plan_body_size(const uint8_t *header, size_t *size, struct error *error) { return header_body_size(header, PLAN_MAGIC, PLAN_MAX_SIZE, size, error); }
 
 uint32_t plan_revision(const uint8_t *header) { return get_u32(header + 20); }
 
@@ -370,7 +394,7 @@ int plan_check(const uint8_t *header, const uint8_t *body, struct error *error) 
     size_t size;
     if (plan_body_size(header, &size, error) < 0)
         return -1;
-    return crc32(plan_revision(header), body, size) == get_u32(header + 16) ? 0 : fail(error, "plan: the checksum is wrong");
+    return header_check(header, body, size, error);
 }
 
 int plan_parse(const uint8_t *header, uint8_t *body, struct launch_plan *plan, struct arena *arena, struct error *error) {

@@ -18,6 +18,7 @@ struct file_plan {
     char *path; /* relative, without .. */
     struct bytes data;
     uint64_t mode;
+    char *secret; /* NULL: the data is here */
 };
 
 struct image_plan {
@@ -50,6 +51,23 @@ struct mount_plan {
     const struct volume_plan *volume;
 };
 
+struct part_plan {
+    char *text, *secret;
+};
+
+struct joined_plan {
+    uint64_t index;
+    struct {
+        struct part_plan *items;
+        size_t count;
+    } parts;
+};
+
+struct joined_plans {
+    struct joined_plan *items;
+    size_t count;
+};
+
 struct device_plan {
     char *volume_name, *path;
 };
@@ -63,6 +81,7 @@ enum restart_policy { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 struct container_plan {
     char *name, *rootfs;
     struct texts argv, env;
+    struct joined_plans secret_argv, secret_env;
     char *workdir, *user;
     struct numbers additional_groups;
     struct texts group_names; /* in the image */
@@ -114,10 +133,15 @@ struct launch_plan {
         struct image_plan *items;
         size_t count;
     } images;
+    bool secrets;
 };
 
 /* An init container that goes on beside those that follow it. */
 bool is_sidecar(const struct container_plan *container);
+
+/* What plans and secrets begin with, PLAN_HEADER_SIZE bytes: the size of the body that it announces; and whether that is unharmed. */
+int header_body_size(const uint8_t *header, const char *magic, size_t limit, size_t *size, struct error *error);
+int header_check(const uint8_t *header, const uint8_t *body, size_t size, struct error *error);
 
 /* Of two plans the later one has the higher. */
 uint32_t plan_revision(const uint8_t *header);

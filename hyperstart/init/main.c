@@ -7,6 +7,7 @@
 #include "modules.h"
 #include "pod.h"
 #include "port.h"
+#include "secrets.h"
 #include "session.h"
 #include "stream.h"
 #include "template.h"
@@ -30,7 +31,7 @@ enum { OVER_SUCCEEDED, OVER_FAILED, OVER_BROKEN };
 
 struct options {
     bool version;
-    const char *plan;
+    const char *plan, *secrets;
     int log;
     int controls[MAX_CONTROLS];
     size_t control_count;
@@ -82,8 +83,13 @@ static int open_signals(struct error *error) {
 static void disks_changed(void) {
     struct error error;
     const char *disk = pod.planned || pod_is_stopping() ? NULL : disk_path(SERIAL_PLAN);
-    if (disk && pod_load(disk, &error) < 0)
-        pod_break(error.text);
+    if (disk) {
+        /* disk_path has room for one answer. */
+        char plan[40];
+        strcpy(plan, disk);
+        if (pod_load(plan, disk_path(SERIAL_SECRETS), &error) < 0)
+            pod_break(error.text);
+    }
     pod_progress();
 }
 
@@ -107,7 +113,7 @@ static int open_test(const struct options *options, struct error *error) {
         fcntl(options->controls[index], F_SETFL, O_NONBLOCK);
         port_add(options->controls[index], true);
     }
-    if (pod_load(options->plan, error) < 0)
+    if (pod_load(options->plan, options->secrets, error) < 0)
         return -1;
     pod_progress();
     return 0;
@@ -148,13 +154,10 @@ static int parse_controls(char *text, struct options *options) {
 }
 
 static int parse_options(int argc, char **argv, struct options *options) {
-    static const struct option known[] = {{"version", no_argument, NULL, 'v'},
-                                          {"test", no_argument, NULL, 't'},
-                                          {"plan", required_argument, NULL, 'p'},
-                                          {"control", required_argument, NULL, 'c'},
-                                          {"log", required_argument, NULL, 'l'},
-                                          {"state", required_argument, NULL, 's'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"version", no_argument, NULL, 'v'},       {"test", no_argument, NULL, 't'},
+                                          {"plan", required_argument, NULL, 'p'},    {"secrets", required_argument, NULL, 'k'},
+                                          {"control", required_argument, NULL, 'c'}, {"log", required_argument, NULL, 'l'},
+                                          {"state", required_argument, NULL, 's'},   {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) >= 0;)
         switch (option) {
         case 'v':
@@ -165,6 +168,9 @@ static int parse_options(int argc, char **argv, struct options *options) {
             break;
         case 'p':
             options->plan = optarg;
+            break;
+        case 'k':
+            options->secrets = optarg;
             break;
         case 'c':
             if (parse_controls(optarg, options) < 0)

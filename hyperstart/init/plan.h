@@ -14,9 +14,9 @@
  *
  * How a plan is tried without a guest: as root, as PID 1 of new PID, mount, network, IPC and UTS namespaces,
  *
- *   unshare --fork --pid --mount --net --ipc --uts -- hyperstart --test --plan FILE --control FD[,FD...] --log FD --state DIR
+ *   unshare --fork --pid --mount --net --ipc --uts -- hyperstart --test --plan FILE [--secrets FILE] --control FD[,FD...] --log FD --state DIR
  *
- * FILE is what would lie on the disk; the control FDs are inherited UNIX stream sockets, one a port; the log FD is a file, pipe or socket;
+ * FILE is what would lie on the disk of that name; the control FDs are inherited UNIX stream sockets, one a port; the log FD is a file, pipe or socket;
  * DIR takes the writable layers and the scratch volumes, and a rootfs is "dir:/path". At power-off it exits: 0 after the phase Succeeded, 1 after
  * Failed, 2 when the plan could not be carried out. Everything else is the code that a guest runs.
  */
@@ -43,6 +43,7 @@
 #define PLAN_ACTIVE_DEADLINE 8 /* number of seconds that the pod may take in all; absent: for ever */
 #define PLAN_SYSCTL 20         /* text + "net/ipv4/ip_forward=1": a file below /proc/sys */
 #define PLAN_IMAGE 200         /* fields +: an image that came while the guest ran, on the plan's own disk */
+#define PLAN_SECRETS 280       /* flag: values are missing in the plan; they lie on the disk hyper-secrets, or came with UPDATE */
 
 /* image */
 #define IMAGE_SERIAL 1 /* text ! as a disk's */
@@ -73,9 +74,10 @@
 #define VOLUME_PATH 401   /* text ! of nfs, what the server exports */
 
 /* file */
-#define FILE_PATH 1 /* text ! a relative path */
-#define FILE_DATA 2 /* bytes */
-#define FILE_MODE 3 /* number ! permission bits */
+#define FILE_PATH 1     /* text ! a relative path */
+#define FILE_DATA 2     /* bytes */
+#define FILE_MODE 3     /* number ! permission bits */
+#define FILE_SECRET 280 /* text: the name of the secret that is its data */
 
 /* container */
 #define CONTAINER_NAME 1               /* text ! */
@@ -114,6 +116,16 @@
 #define CONTAINER_LAST_WORD_LOG 241    /* flag: where that is empty and the container failed, the end of its output */
 #define CONTAINER_STDIN_ONCE 320       /* flag: stdin is closed when whoever was attached to it has left */
 #define CONTAINER_FILTERED 242         /* flag: system calls that belong to the machine's owner are refused */
+#define CONTAINER_SECRET_ARGV 280      /* fields +: joined, a word with secrets in it */
+#define CONTAINER_SECRET_ENV 281       /* fields +: joined, a variable with secrets in it */
+
+/* joined: takes the place of what stands in the list of texts */
+#define JOINED_INDEX 1 /* number: which one */
+#define JOINED_PART 2  /* fields + ! what it is made of, in order */
+
+/* part */
+#define PART_TEXT 1   /* text */
+#define PART_SECRET 2 /* text: the name of a secret, whose value comes behind the text */
 
 /* device */
 #define DEVICE_VOLUME 1 /* text ! of kind "block" */
@@ -148,5 +160,16 @@
 #define MOUNT_READONLY 4    /* flag */
 #define MOUNT_COPY_UP 5     /* flag: an empty volume is first filled with the image's content at the target */
 #define MOUNT_PROPAGATION 6 /* text: mounts that others make in the volume appear in it ("HostToContainer"), and its own in theirs ("Bidirectional") */
+
+/* The values of secrets, as they lie on the disk hyper-secrets or come in SECRETS frames: a header as the plan's, then fields. */
+#define SECRETS_MAGIC "HYPERSEC"
+#define SECRETS_MAX_SIZE 786432 /* with the header: encrypted, in base64, about what systemd takes for a credential */
+
+/* secrets */
+#define SECRETS_SECRET 1 /* fields + */
+
+/* secret */
+#define SECRET_NAME 1  /* text ! as the plan calls it */
+#define SECRET_VALUE 2 /* bytes */
 
 #endif

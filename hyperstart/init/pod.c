@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "network.h"
 #include "scratch.h"
+#include "secrets.h"
 #include "sysctl.h"
 #include "volume_disks.h"
 #include "volume_nfs.h"
@@ -55,10 +56,31 @@ void pod_begin(void) {
     log_event("-", "boot", "version", VERSION, NULL);
 }
 
-int pod_load(const char *path, struct error *error) {
-    pod.generation = generation_read(path, error);
+static bool none_in_use(const struct generation *generation) { return !generation; }
+
+static int load_generation(const char *path, const char *secrets_path, struct error *error) {
+    struct bytes secrets = {NULL, 0};
+    if (secrets_path && generation_read_secrets(secrets_path, &secrets, error) < 0)
+        return -1;
+    pod.generation = generation_read(path, &secrets, error);
+    if (secrets.size)
+        explicit_bzero((void *)(uintptr_t)secrets.data, secrets.size);
+    free((void *)(uintptr_t)secrets.data);
     if (!pod.generation)
         return -1;
+    if (!pod.generation->plan.secrets || secrets_path)
+        return 0;
+    generations_tidy(none_in_use);
+    pod.generation = NULL;
+    fail(error, "waiting for the disk %s", SERIAL_SECRETS);
+    set_message(error->text);
+    return 1;
+}
+
+int pod_load(const char *path, const char *secrets_path, struct error *error) {
+    int result = load_generation(path, secrets_path, error);
+    if (result)
+        return result;
     pod.plan = pod.generation->plan;
     pod.plan_path = strdup(path);
     pod.containers = calloc(pod.plan.containers.count, sizeof *pod.containers);

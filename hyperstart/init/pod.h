@@ -26,8 +26,8 @@ extern struct pod pod;
 
 /* A life begins. */
 void pod_begin(void);
-/* Reads the plan when its disk (or, in a test, file) is there. */
-int pod_load(const char *path, struct error *error);
+/* Reads the plan when its disk (or, in a test, file) is there, and the values of secrets from theirs (NULL: it is not there). 1: that is waited for. */
+int pod_load(const char *path, const char *secrets_path, struct error *error);
 /* Goes on with what has become possible: devices have come. */
 void pod_progress(void);
 /* The end of the pod because nothing better can be done. */

@@ -5,6 +5,7 @@
 #include "fields.h"
 #include "frame.h"
 #include "operate.h"
+#include "plan.h"
 #include "pod.h"
 #include "session.h"
 #include "template.h"
@@ -123,13 +124,39 @@ static void stop(struct port *port, struct frame *frame) {
     pod_stop("control", wanted.grace_period == UINT64_MAX ? -1 : (int64_t)wanted.grace_period);
 }
 
+static void forget_secrets(struct port *port) {
+    if (port->secrets)
+        explicit_bzero(port->secrets, port->secrets_size);
+    free(port->secrets);
+    port->secrets = NULL;
+    port->secrets_size = 0;
+}
+
+/* A piece of them; all have one id. What is too much is not kept, so that the UPDATE is refused. */
+static void keep_secrets(struct port *port, const struct frame *frame) {
+    if (port->secrets_id != frame->id)
+        forget_secrets(port);
+    port->secrets_id = frame->id;
+    if (!port->secrets)
+        port->secrets = malloc(SECRETS_MAX_SIZE);
+    if (!port->secrets || frame->size > SECRETS_MAX_SIZE - port->secrets_size) {
+        forget_secrets(port);
+        return;
+    }
+    memcpy(port->secrets + port->secrets_size, frame->payload, frame->size);
+    port->secrets_size += frame->size;
+}
+
 static void update(struct port *port, struct frame *frame) {
     struct update wanted = {.rollback = false};
     struct arena arena = {NULL};
     struct error error;
     int result = form_parse(&update_form, frame->payload, frame->size, &wanted, &arena, &error);
+    if (port->secrets && port->secrets_id == frame->id)
+        wanted.secrets = (struct bytes){port->secrets, port->secrets_size};
     if (result == 0)
         result = pod_update(&wanted, &error);
+    forget_secrets(port);
     arena_free(&arena);
     if (result < 0)
         port_send_error(port, frame->id, error.text, 0);
@@ -139,6 +166,7 @@ static void update(struct port *port, struct frame *frame) {
 
 static void forget_client(struct port *port) {
     sessions_abandon(port);
+    forget_secrets(port);
     port->watched = false;
 }
 
@@ -175,6 +203,9 @@ static void serve(struct port *port, struct frame *frame) {
         return;
     case FRAME_STOP:
         stop(port, frame);
+        return;
+    case FRAME_SECRETS:
+        keep_secrets(port, frame);
         return;
     case FRAME_UPDATE:
         update(port, frame);

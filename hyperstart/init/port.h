@@ -21,6 +21,9 @@ struct port {
     uint32_t watch_id;
     unsigned changes_told;
     unsigned sessions; /* how many execs there are (session.c) */
+    uint8_t *secrets;  /* for the UPDATE that follows with the same id; NULL: none */
+    size_t secrets_size;
+    uint32_t secrets_id;
 };
 
 /* `fd` is a virtio port, or in a test a connected socket; non-blocking. */

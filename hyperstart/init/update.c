@@ -68,6 +68,8 @@ static int check(const struct update *update, const struct generation *wanted, s
     for (size_t index = 0; index < pod.count; index++)
         if (pod.containers[index]->removed && plan_container(plan, pod.containers[index]->plan->name))
             return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);
+    if (plan->secrets && !update->secrets.size)
+        return fail(error, "UPDATE: the values of its secrets did not come");
     if (wanted->revision <= pod.generation->revision)
         return fail(error, "UPDATE: the plan's disk holds no newer plan");
     for (size_t index = 0; index < pod.count; index++)
@@ -185,7 +187,7 @@ int pod_update(const struct update *update, struct error *error) {
     for (size_t index = 0; index < pod.count; index++)
         if (pod.containers[index]->next)
             return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);
-    if (!(wanted = generation_read(pod.plan_path, error)))
+    if (!(wanted = generation_read(pod.plan_path, &update->secrets, error)))
         return -1;
     leases_fill(&wanted->plan);
     if (check(update, wanted, error) < 0) {

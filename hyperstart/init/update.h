@@ -11,6 +11,7 @@
 struct update {
     struct texts replaced, retuned; /* names of containers */
     bool rollback;
+    struct bytes secrets; /* what came before it: the values that the newer plan leaves out */
 };
 
 extern const struct form update_form;

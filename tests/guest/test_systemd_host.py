@@ -18,6 +18,7 @@ import yaml
 from ansible_collections.hyper.pods.plugins.module_utils import _log
 
 from hyperstart.samples import make_samples
+from tests.support import leaks
 from tests.support.guests import wait_for
 from tests.support.nspawn import NAME, SystemdHost, systemd_host
 from tests.support.pods import manifest, sh
@@ -116,7 +117,7 @@ def pods(prepared_host: SystemdHost) -> Iterator[Pods]:
     for image in WEB["pod_images"]:
         prepared_host.play("pull_image.yml", image_names=image, image_source=f"oci-archive:/srv/images/{image}.tar")
     yield Pods(prepared_host)
-    prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop"], pod_grace_period=0)
+    prepared_host.play("remove_pod.yml", pod_names=["web", "job", "shop", "changed"], pod_grace_period=0)
     prepared_host.play("prune_volumes.yml")
     prepared_host.shell("systemctl disable --now late-address.service; rm /etc/systemd/system/late-address.service")
 
@@ -150,6 +151,38 @@ def shop(pods: Pods) -> str:
     assert pods.unit("shop")["AtBoot"] == "enabled"
     pods.hyper("stop", "shop")
     return "shop"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A pod that is changed while it runs, with a Secret."""
+
+    pods: Pods
+    file: Path
+
+    def run(self, image: str, port: int, host_port: int, token: str) -> list[str]:
+        """What of it was felt."""
+        server = {
+            "name": "server",
+            "image": image,
+            "ports": [{"containerPort": port, "hostPort": host_port, "hostIP": ADDRESS}],
+            "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}],
+        }
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"token": token}}
+        pod = manifest("changed", server, restartPolicy="Always", resources={"limits": {"memory": "128Mi"}})
+        self.file.write_text(yaml.safe_dump_all([pod, secret]))
+        return [action["effect"] for action in self.pods.hyper_json("run", "--file", str(self.file))["actions"]]
+
+    def token(self) -> str:
+        """What its container was given."""
+        return self.pods.hyper("exec", "changed", "--", "sh", "-c", "echo $TOKEN").strip()
+
+
+@pytest.fixture(scope="module")
+def changed(pods: Pods, tmp_path_factory: pytest.TempPathFactory) -> Changed:
+    made = Changed(pods, tmp_path_factory.mktemp("changed") / "changed.yml")
+    made.run("web", 80, PORT + 1, "hush-one")
+    return made
 
 
 def test_a_pod_of_a_service_writes_its_volume(pods: Pods, job: str) -> None:
@@ -236,26 +269,36 @@ def test_a_copy_of_a_template_is_booted_when_it_is_started_again(pods: Pods, web
     assert not is_copy()
 
 
-def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Pods, tmp_path: Path) -> None:
-    """With an image that its QEMU was not started with, on a port that it did not publish: what is confined is given both all the same."""
+def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Pods, changed: Changed) -> None:
+    """With an image that its QEMU was not started with, on a port that it did not publish, and with another secret: what is confined is given all of it."""
+    before, life = pods.unit("changed")["MainPID"], pods.life("changed")
+    assert changed.token() == "hush-one"
+    assert changed.run("app", 8000, PORT + 2, "hush-two") == ["restarts container server"]
+    wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the other image's page")
+    assert pods.unit("changed")["MainPID"] == before
+    assert changed.token() == "hush-two"
+    pods.host.shell(f"kill -KILL {before}")
+    pods.wait_running("changed", after=life.started_at)
+    wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the page, after a crash")
+    assert changed.token() == "hush-two"
 
-    def run(image: str, port: int, host_port: int) -> list[str]:
-        server = {"name": "server", "image": image, "ports": [{"containerPort": port, "hostPort": host_port, "hostIP": ADDRESS}]}
-        definition = tmp_path / "changed.yml"
-        definition.write_text(yaml.safe_dump(manifest("changed", server, restartPolicy="Always", resources={"limits": {"memory": "128Mi"}})))
-        return [action["effect"] for action in pods.hyper_json("run", "--file", str(definition))["actions"]]
 
-    try:
-        run("web", 80, PORT + 1)
-        before, life = pods.unit("changed")["MainPID"], pods.life("changed")
-        assert run("app", 8000, PORT + 2) == ["restarts container server"]
-        wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the other image's page")
-        assert pods.unit("changed")["MainPID"] == before
-        pods.host.shell(f"kill -KILL {before}")
-        pods.wait_running("changed", after=life.started_at)
-        wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the page, after a crash")
-    finally:
-        pods.host.play("remove_pod.yml", pod_names=["changed"], pod_grace_period=0)
+def test_secrets_lie_on_the_host_encrypted(pods: Pods, changed: Changed) -> None:
+    """For systemd alone, which gives them to the unit in memory that others do not see."""
+    assert changed.token().startswith("hush-")
+    root = pods.host.root
+    assert not leaks.holders(*(root / place for place in ("var/lib/hyper", "var/log", "etc", "root", "home", "tmp")), values=(b"hush-one", b"hush-two"))
+    directory = root / "var/lib/hyper/pods/changed/secrets"
+    assert {file.stat().st_mode & 0o7777 for file in directory.iterdir()} == {0o600}
+    unit = (root / "etc/systemd/system/hyper-pod@changed.service").read_text()
+    assert "LoadCredentialEncrypted=hyper-secrets:/var/lib/hyper/pods/changed/secrets/current\n" in unit
+    pid = pods.unit("changed")["MainPID"]
+    inside = pods.host.shell(f"nsenter --mount=/proc/{pid}/ns/mnt -- sh -c 'stat -f -c %T /run/credentials/*; ls /run/credentials'").split()
+    assert inside[0] in ("ramfs", "tmpfs")
+    assert inside[1:] == ["hyper-pod@changed.service"]
+    assert "hush" not in pods.hyper("inspect", "changed") + pods.hyper("history", "changed", "--json")
+    assert pods.hyper_json("rollback", "changed")["actions"]
+    assert changed.token() == "hush-one"
 
 
 def test_a_guest_that_is_about_to_be_started_again_can_be_stopped(pods: Pods, web: str) -> None:
@@ -294,9 +337,9 @@ def test_a_stopped_pod_is_not_started_at_boot(pods: Pods, shop: str) -> None:
     assert pods.listed()[shop]["phase"] == "Stopped"
 
 
-def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str) -> None:
+def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str, changed: Changed) -> None:
     pods.hyper("exec", web, "-c", "app", "--", "sh", "-c", "echo kept > /root/file")
-    lives = {name: pods.life(name) for name in (web, job, shop)}
+    lives, of_changed, token = {name: pods.life(name) for name in (web, job, shop)}, pods.life("changed"), changed.token()
     seen = len(pods.events(web))
     pods.host.reboot()
     pods.wait_running(web, after=lives[web].started_at)
@@ -313,6 +356,8 @@ def test_a_reboot_of_the_host(pods: Pods, web: str, job: str, shop: str) -> None
     assert (listed[web]["phase"], {one["state"] for one in listed[web]["containers"]}) == ("Running", {"running"})
     assert pods.hyper("exec", web, "-c", "app", "--", "cat", "/root/file") == "kept\n"
     assert "Hello from pod web" in pods.page()
+    pods.wait_running("changed", after=of_changed.started_at)
+    assert changed.token() == token != ""
     # What had ended by itself, or was stopped, stays so.
     assert {name: pods.life(name) for name in (job, shop)} == {name: lives[name] for name in (job, shop)}
     assert [pods.unit(name)["ActiveState"] for name in (job, shop)] == ["inactive", "inactive"]
@@ -334,8 +379,10 @@ def test_a_stopped_pod_that_is_started_is_started_at_boot_again(pods: Pods, shop
     assert pods.unit(shop).items() >= {"ActiveState": "active", "AtBoot": "enabled"}.items()
 
 
-def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, shop: str) -> None:
-    assert pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
+def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, shop: str, changed: Changed) -> None:
+    assert changed.token()
+    names = [web, job, shop, "changed"]
+    assert pods.host.play("remove_pod.yml", pod_names=names)
     wait_for(lambda: not pods.makes_templates(), "the templates", timeout=240)
     left = pods.host.shell(
         "systemctl list-units --all --no-legend 'hyper-pod@*'; systemctl list-unit-files --no-legend 'hyper-pod@*';"
@@ -345,4 +392,4 @@ def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, sho
     # Directories of no pod; guests is there when a test of guests used this host too.
     assert set(left.split()) - {"/run/hyper/guests"} == {"/run/hyper/locks", "/run/hyper/pods"}
     assert pods.listed() == {}
-    assert not pods.host.play("remove_pod.yml", pod_names=[web, job, shop])
+    assert not pods.host.play("remove_pod.yml", pod_names=names)

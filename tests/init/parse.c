@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The init's parsers, fed many inputs in one process: `parse plan`, `parse frames`, inputs on stdin as `length u32, bytes`, one line of answer each.
- * A plan's line is "ok" or what is wrong with it; the line of a stream of frames has "type:id:size:crc32" for each frame that was found;
+ * The init's parsers, fed many inputs in one process: `parse plan`, `parse secrets`, `parse frames`, inputs on stdin as `length u32, bytes`, one line of
+ * answer each. A plan's line is "ok" or what is wrong with it; likewise of secrets, which are joined with the first input, a plan; the line of a stream of
+ * frames has "type:id:size:crc32" for each frame that was found;
  * `parse dhcp`: what an answer to the transaction 0x12345678 of 52:54:00:00:00:01 means, field after field, or "0".
  */
 #include "control.h"
@@ -9,11 +10,44 @@
 #include "frame.h"
 #include "launch_plan.h"
 #include "plan.h"
+#include "secrets.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void answer(int result, struct error *error) {
+    for (char *letter = error->text; *letter; letter++)
+        if (*letter == '\n')
+            *letter = '?';
+    puts(result == 0 ? "ok" : error->text);
+}
+
+static void parse_secrets(const uint8_t *data, size_t size) {
+    static uint8_t *plan_data;
+    static size_t plan_size;
+    struct error error = {""};
+    struct arena arena = {NULL};
+    struct launch_plan plan;
+    int result = 0;
+    if (!plan_data) {
+        plan_data = malloc(size);
+        memcpy(plan_data, data, plan_size = size);
+        puts("plan");
+        return;
+    }
+    uint8_t *body = malloc(plan_size), *copy = malloc(size ? size : 1);
+    memcpy(body, plan_data, plan_size);
+    memcpy(copy, data, size);
+    result = plan_parse(body, body + PLAN_HEADER_SIZE, &plan, &arena, &error);
+    if (result == 0)
+        result = secrets_join(copy, size, &plan, &arena, &error);
+    arena_free(&arena);
+    free(body);
+    free(copy);
+    answer(result, &error);
+}
 
 static void parse_plan(const uint8_t *data, size_t size) {
     struct error error = {""};
@@ -35,10 +69,7 @@ static void parse_plan(const uint8_t *data, size_t size) {
         arena_free(&arena);
         free(body);
     }
-    for (char *letter = error.text; *letter; letter++)
-        if (*letter == '\n')
-            *letter = '?';
-    puts(result == 0 ? "ok" : error.text);
+    answer(result, &error);
 }
 
 static void parse_frames(const uint8_t *data, size_t size) {
@@ -78,7 +109,10 @@ int main(int argc, char **argv) {
         uint8_t *data = malloc(size ? size : 1);
         if (fread(data, 1, size, stdin) != size)
             return 1;
-        (!strcmp(argv[1], "plan") ? parse_plan : !strcmp(argv[1], "dhcp") ? parse_dhcp : parse_frames)(data, size);
+        (!strcmp(argv[1], "plan")      ? parse_plan
+         : !strcmp(argv[1], "secrets") ? parse_secrets
+         : !strcmp(argv[1], "dhcp")    ? parse_dhcp
+                                       : parse_frames)(data, size);
         free(data);
     }
     return argc != 2;

@@ -10,12 +10,15 @@ import struct
 import subprocess
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._frames import Decoder, Frame, encode
-from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, Volume
+from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, File, Interface, LaunchPlan, Mount, Volume
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._launch_secrets import Joined, Piece
+from ansible_collections.hyper.pods.plugins.module_utils._launch_secrets import encode as encode_secrets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,13 +32,13 @@ PLAN = LaunchPlan(
     b"127.0.0.1 localhost\n",
     b"nameserver 10.0.2.3\n",
     (Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2", "fec0::2"), 1500),),
-    (Volume("data", "scratch"), Volume("mem", "tmpfs", 4096)),
+    (Volume("data", "scratch"), Volume("mem", "tmpfs", 4096, files=(File("plain", b"x"), File("secret", secret="5ec")))),
     (
         Container(
             "app",
             "0123456789abcdef0123",
             ("/bin/app", "x"),
-            (("A", "b"),),
+            (("A", "b"), ("S", "")),
             "/srv",
             "app:app",
             (4,),
@@ -43,6 +46,8 @@ PLAN = LaunchPlan(
                 Mount("data", "/d", "s", readonly=True),
                 Mount("mem", "/m", copy_up=True),
             ),
+            secret_argv=(Joined(1, (Piece("--token=", "5ec"), Piece("/", "7ec"), Piece("."))),),
+            secret_env=(Joined(1, (Piece("S=", "7ec"),)),),
         ),
         Container(
             "probed",
@@ -56,7 +61,9 @@ PLAN = LaunchPlan(
         ),
         Container("log", "dir:/log", ("log",), capabilities=(0,), restart_policy="OnFailure", tty=True),
     ),
+    secrets=True,
 )
+VALUES = {"5ec": b"value", "7ec": b"other", "more": b"\0"}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def parse(tmp_path_factory: pytest.TempPathFactory) -> Parse:
     binary = tmp_path_factory.mktemp("parse") / "parse"
     sources = [
         Path(__file__).with_name("parse.c"),
-        *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "life_plan", "address", "dhcp_message")),
+        *(SOURCES / f"{name}.c" for name in ("error", "fields", "frame", "launch_plan", "life_plan", "address", "dhcp_message", "secrets")),
     ]
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-fno-strict-aliasing", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run([os.environ.get("CC", "cc"), *flags, "-I", SOURCES, "-o", binary, *sources], check=True)
@@ -86,11 +93,12 @@ def test_a_good_plan(parse: Parse) -> None:
 
 
 def test_a_plan_cut_off_at_every_byte(parse: Parse) -> None:
-    body = body_of(PLAN)
+    body = body_of(replace(PLAN, secrets=None))
     answers = parse("plan", [disk(body[:size]) for size in range(len(body))])
     # Between two fields only a required one can be missed, and the last one is.
     assert "ok" not in answers
-    assert all(answer.startswith(("plan: ", "container", "interface", "volume: ", "mount", "probe: ", "action: ")) for answer in answers), set(answers)
+    begins = ("plan: ", "container", "interface", "volume: ", "mount", "probe: ", "action: ", "file: ", "joined: ", "part: ")
+    assert all(answer.startswith(begins) for answer in answers), set(answers)
     assert set(parse("plan", [disk(body)[:size] for size in range(24 + len(body))])) == {"shorter than a header", "shorter than it says"}
 
 
@@ -128,6 +136,64 @@ def test_pieces_of_plans_put_together_at_random(parse: Parse) -> None:
 @given(bodies=st.lists(BODIES, max_size=5))
 def test_any_fields(parse: Parse, bodies: list[bytes]) -> None:
     assert "ok" not in parse("plan", [disk(body) for body in bodies])
+
+
+def secrets_of(values: dict[str, bytes]) -> tuple[bytes, bytes]:
+    """The header of their disk, and the fields."""
+    data = encode_secrets(values)
+    size = int.from_bytes(data[12:16], "little")
+    return data[:24], data[24 : 24 + size]
+
+
+def sealed(body: bytes) -> bytes:
+    """A disk of secrets with any body."""
+    return disk(body, magic=b"HYPERSEC")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (VALUES, "ok"),
+        ({**VALUES, "5ec": b""}, "ok"),
+        ({"5ec": b"value"}, 'secrets: there is none called "7ec"'),
+        ({}, 'secrets: there is none called "5ec"'),
+        ({**VALUES, "7ec": b"a\0b"}, 'secrets: "7ec" holds a NUL'),
+    ],
+)
+def test_secrets(parse: Parse, values: dict[str, bytes], message: str) -> None:
+    assert parse("secrets", [disk(body_of(PLAN)), encode_secrets(values)])[1:] == [message]
+
+
+def test_a_plan_that_puts_secrets_where_nothing_is(parse: Parse) -> None:
+    app = PLAN.containers[0]
+    for change, message in (
+        ({"secret_env": (Joined(2, (Piece("B=", "5ec"),)),)}, "secrets: there is no text 2 to take the place of"),
+        ({"secret_env": (Joined(1, (Piece("", "5ec"),)),)}, "container app: a variable with secrets is not NAME=value"),
+        ({"secret_argv": (Joined(0, (Piece("", "empty"),)),)}, "container app: the command is empty"),
+    ):
+        plan = replace(PLAN, containers=(replace(app, **change),))
+        assert parse("secrets", [disk(body_of(plan)), encode_secrets({**VALUES, "empty": b""})])[1:] == [message]
+
+
+def test_one_secret_said_again_and_again(parse: Parse) -> None:
+    """What is small on the wire must not fill the guest's memory."""
+    words = tuple(Joined(1, (Piece("", "5ec"),) * 5000) for _ in range(2))
+    plan = replace(PLAN, containers=(replace(PLAN.containers[0], secret_argv=words),))
+    assert parse("secrets", [disk(body_of(plan)), encode_secrets({**VALUES, "5ec": b"x" * 5000})])[1:] == ["secrets: what is made of them is too long"]
+
+
+def test_every_damage_of_secrets(parse: Parse) -> None:
+    plan = disk(body_of(PLAN))
+    head, body = secrets_of(VALUES)
+    whole = head + body
+    cut = parse("secrets", [plan, *(whole[:size] for size in range(len(whole)))])[1:]
+    assert set(cut) == {"secrets: shorter than a header", "secrets: shorter than they say"}
+    flipped = parse("secrets", [plan, *(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :] for at in range(len(whole)) for bit in range(8))])[1:]
+    assert "ok" not in flipped
+    damaged = [sealed(body[:at] + bytes([body[at] ^ 1 << bit]) + body[at + 1 :]) for at in range(len(body)) for bit in range(8)]
+    assert 0 < parse("secrets", [plan, *damaged]).count("ok") < len(damaged)
+    lengths = [struct.pack("<I", value) for value in (0, 1, 5, 6, 7, 255, len(body), 0x7FFFFFFF, 0x80000000, 0xFFFFFFF9, 0xFFFFFFFF)]
+    parse("secrets", [plan, *(sealed(body[:at] + length + body[at + 4 :]) for at in range(len(body) - 3) for length in lengths)])
 
 
 def as_c_says(frames: Sequence[Frame]) -> str:

@@ -109,16 +109,21 @@ class Init:
         return self.sh(name, "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done", **more)
 
     @contextlib.contextmanager
-    def pod(self, *containers: Container, ports: int = 1, plan: bytes | None = None, log: int | None = None, **more: Any) -> Iterator[Pod]:
+    def pod(
+        self, *containers: Container, ports: int = 1, plan: bytes | None = None, log: int | None = None, values: bytes | None = None, **more: Any
+    ) -> Iterator[Pod]:
         """Start a pod and end it with the block, however that ends.
 
-        ports: how many control ports. plan: a disk's bytes instead of containers. log: a descriptor instead of a file. more: of the launch plan.
+        ports: how many control ports. plan: a disk's bytes instead of containers. log: a descriptor instead of a file. values: the disk of secrets.
+        more: of the launch plan.
         """
         disk = encode(LaunchPlan(hostname="pod", containers=containers, scratch=True, **more)) if plan is None else plan
         with tempfile.TemporaryDirectory(prefix="hyperstart") as directory, contextlib.ExitStack() as stack:
             path = Path(directory)
             (path / "plan").write_bytes(disk)
             (path / "state").mkdir()
+            if values is not None:
+                (path / "secrets").write_bytes(values)
             hosts, guests = zip(*(socket.socketpair() for _ in range(ports)), strict=True)
             for end in (*hosts, *guests):
                 stack.enter_context(end)
@@ -131,6 +136,7 @@ class Init:
                 [
                     *("sh", "-c", _ENTER, os.fspath(group), os.fspath(path / "state")),
                     *(os.fspath(self.binary), "--test", "--plan", os.fspath(path / "plan"), "--state", os.fspath(path / "state")),
+                    *([] if values is None else ["--secrets", os.fspath(path / "secrets")]),
                     *("--control", ",".join(map(str, numbers)), "--log", str(log_descriptor)),
                 ],
                 stdin=subprocess.DEVNULL,
@@ -199,11 +205,13 @@ class Pod:
             disk.seek(self.revision % 2 * PLAN_PLACE_SIZE)
             disk.write(encode(LaunchPlan(hostname="pod", containers=containers, **more), self.revision))
 
-    def update(self, *containers: Container, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, **more: Any) -> None:
-        """Bring the pod to these containers. more: of the launch plan."""
+    def update(
+        self, *containers: Container, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, values: bytes = b"", **more: Any
+    ) -> None:
+        """Bring the pod to these containers. values: the disk of secrets; more: of the launch plan."""
         self.write_plan(*containers, **more)
         with self.control() as control:
-            control.update(replace=replace, retune=retune, rollback=rollback)
+            control.update(replace=replace, retune=retune, rollback=rollback, secrets=values)
 
     def exec(self, container: str, *argv: str, **more: Any) -> ExecResult:
         """Run one command by a client of its own."""

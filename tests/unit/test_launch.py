@@ -11,6 +11,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _fields, _launch
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._launch import Container, Interface, LaunchPlan, Mount, PlanTooLarge, Volume, decode, encode
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._launch_secrets import Joined, Piece
 from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,10 @@ FULL = LaunchPlan(
     hosts=b"127.0.0.1 localhost\n",
     resolv_conf=b"nameserver 10.0.2.3\n",
     interfaces=(Interface("52:54:00:00:00:01", ("10.0.2.15/24", "fec0::15/64"), ("10.0.2.2",), 1400), Interface("52:54:00:00:00:02")),
-    volumes=(Volume("data", "scratch", group=70), Volume("cache", "tmpfs", 1 << 20, None, (_launch.File("a/b", b"\0x", 0o400), _launch.File("empty")))),
+    volumes=(
+        Volume("data", "scratch", group=70),
+        Volume("cache", "tmpfs", 1 << 20, None, (_launch.File("a/b", b"\0x", 0o400), _launch.File("empty"), _launch.File("key", b"", 0o400, "b"))),
+    ),
     containers=(
         Container(
             name="app",
@@ -55,12 +59,15 @@ FULL = LaunchPlan(
             memory_limit=1 << 26,
             ulimits=(Ulimit(7, 1024, 2**64 - 1),),
             group_names=("audio",),
+            secret_argv=(Joined(1, (Piece("a", "b"), Piece("", "c"), Piece("d"))),),
+            secret_env=(Joined(0, (Piece("PATH=", "b"),)),),
         ),
         Container("log", "dir:/srv/log", ("/bin/log",), capabilities=()),
     ),
     scratch=False,
     active_deadline=600,
     sysctls=(("net/ipv4/ip_forward", "1"),),
+    secrets=True,
 )
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))

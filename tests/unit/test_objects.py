@@ -7,10 +7,10 @@ import base64
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest_env
+from ansible_collections.hyper.pods.plugins.module_utils import _manifest_env, _seal, _sealed_objects
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, document, parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import digest, redacted, split
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import split
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": "fast", "level": "3"}, "binaryData": {"raw": "/w=="}}
@@ -108,13 +108,44 @@ def test_refusals(source: dict[str, Any], message: str) -> None:
     assert "hush" not in str(caught.value)
 
 
+KEY = b"key"
+
+
 def test_a_secret_is_shown_as_a_digest() -> None:
-    pod = pod_of({"envFrom": [{"secretRef": {"name": "keys"}}], "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}]})
-    shown = str(document(pod)) + repr(pod) + str(redacted([KEYS]))
+    token = {"secretKeyRef": {"name": "keys", "key": "token"}}
+    container = {"name": "c", "image": "x", "envFrom": [{"secretRef": {"name": "keys"}}], "env": [{"name": "A", "valueFrom": token}]}
+    volume = {"name": "v", "secret": {"secretName": "keys", "items": [{"key": "token", "path": "t"}]}}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"volumes": [volume], "containers": [container]}}
+    [definition], objects = split([manifest, KEYS])
+    sealed, values = _sealed_objects.seal(objects, KEY)
+    pod = parse(definition, sealed)
+    shown = str(document(pod)) + repr(pod) + str(_sealed_objects.shown([sealed["Secret", "keys"].document]))
     assert "hush" not in shown
     assert KEYS["data"]["token"] not in shown  # type: ignore[index]
-    assert digest("hush-token") in shown
+    name = _seal.name_of(b"hush-token", KEY)
+    assert shown.count(f"hmac-sha256:{name[:12]}") >= 4
+    assert values[name] == b"hush-token"
     assert pod.uses == (("Secret", "keys"),)
+    assert {values[each] for each in pod.secrets} == {b"hush-token", b"hush-$(MODE)", b"plain"}
+    # Where it is not sealed, as on the control node, not even that is shown.
+    assert document(parse(definition, objects))["containers"][0]["env"]["A"] == "hidden"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(b"\xff", "is not text in UTF-8"), (b"a\0b", "is not text in UTF-8"), ("größe".encode(), None), (b"", None)],
+)
+def test_what_a_sealed_variable_can_hold(value: bytes, message: str | None) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": base64.b64encode(value).decode()}}
+    container = {"name": "c", "image": "x", "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [container]}}
+    [definition], objects = split([manifest, secret])
+    for known in (objects, _sealed_objects.seal(objects, KEY)[0]):
+        if message is None:
+            parse(definition, known)
+        else:
+            with pytest.raises(InvalidManifest, match=message):
+                parse(definition, known)
 
 
 def test_a_changed_value_is_another_pod() -> None:

@@ -81,8 +81,9 @@ def test_what_a_qemu_says_that_does_not_start_is_told(host: Host) -> None:
         Direct(host).start(unit(host, "sh", "-c", "echo no such machine >&2; exit 1"))
 
 
-def text(*argv: str, run_dir: Path = Path("/run/hyper/pods/web"), paths: tuple[Path, ...] = ()) -> dict[str, list[str]]:
-    made = Unit("hyper-pod@web", "Pod web at 100%", ("sh", *argv), Path("/var/lib/hyper/pods/web"), run_dir, "hyper-qemu", paths, grace_period=30)
+def text(*argv: str, run_dir: Path = Path("/run/hyper/pods/web"), paths: tuple[Path, ...] = (), secrets: Path | None = None) -> dict[str, list[str]]:
+    directory = Path("/var/lib/hyper/pods/web")
+    made = Unit("hyper-pod@web", "Pod web at 100%", ("sh", *argv), directory, run_dir, "hyper-qemu", paths, grace_period=30, secrets=secrets)
     settings: dict[str, list[str]] = {}
     for line in unit_text(made, LINK, ("108",)).splitlines():
         key, _, value = line.partition("=")
@@ -111,6 +112,13 @@ def text(*argv: str, run_dir: Path = Path("/run/hyper/pods/web"), paths: tuple[P
 )
 def test_the_unit_file(key: str, values: list[str]) -> None:
     assert text("-c", ":")[key] == values
+
+
+def test_secrets_are_a_credential_of_the_unit() -> None:
+    made = text('{"filename": "@secrets@"}', secrets=Path("/srv/100%/current"))
+    assert made["LoadCredentialEncrypted"] == ["hyper-secrets:/srv/100%%/current"]
+    assert '"{\\"filename\\": \\"%d/hyper-secrets\\"}"' in made["ExecStart"][0]
+    assert "LoadCredentialEncrypted" not in text(":")
 
 
 @pytest.mark.parametrize(

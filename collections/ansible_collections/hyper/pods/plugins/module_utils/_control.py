@@ -153,11 +153,14 @@ class Control:
         payload = b"" if grace_period is None else field(tag.STOP_GRACE_PERIOD, NUMBER.encode(grace_period))
         self._answer(self._request(tag.FRAME_STOP, payload), tag.FRAME_OK, Deadline(timeout))
 
-    def update(self, *, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, timeout: float = ANSWER_TIMEOUT) -> None:
+    def update(
+        self, *, replace: Sequence[str] = (), retune: Sequence[str] = (), rollback: bool = False, secrets: bytes = b"", timeout: float = ANSWER_TIMEOUT
+    ) -> None:
         """Have the pod brought to the newer plan that its plan's disk holds; returns when hyperstart has begun to.
 
         replace: containers that are ended and begun anew; retune: those that go on with other limits. All that the plan leaves alone goes on. rollback: the
-        plan is that of before the last update. Raises RequestRefused, of which nothing has come; GuestTimeout, GuestUnreachable.
+        plan is that of before the last update. secrets: the values that the plan leaves out, as their disk has them. Raises RequestRefused, of which
+        nothing has come; GuestTimeout, GuestUnreachable.
         """
         payload = b"".join(
             (
@@ -166,7 +169,11 @@ class Control:
                 field(tag.UPDATE_ROLLBACK, FLAG.encode(rollback)),
             )
         )
-        self._answer(self._request(tag.FRAME_UPDATE, payload), tag.FRAME_OK, Deadline(timeout))
+        self._last_id += 1
+        for start in range(0, len(secrets), tag.FRAME_MAX_PAYLOAD):
+            self._channel.send(Frame(tag.FRAME_SECRETS, self._last_id, secrets[start : start + tag.FRAME_MAX_PAYLOAD]))
+        self._channel.send(Frame(tag.FRAME_UPDATE, self._last_id, payload))
+        self._answer(self._last_id, tag.FRAME_OK, Deadline(timeout))
 
     def kill(self, container: str | None, number: int, timeout: float = ANSWER_TIMEOUT) -> None:
         """Send a signal to the main process of a container, or of every one that runs. Raises GuestTimeout, GuestUnreachable, RequestRefused."""

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network, _direct_share
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._guest import SECRETS
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._unit import (
     INCOMING,
@@ -57,7 +58,8 @@ class Direct(Supervisor):
                 if unit.share is not None:
                     _direct_share.begin(unit.share, log, owner=self.host.qemu_ids())
                 note_incoming(self.host, unit, incoming=incoming)
-                process = spawn(self.host, argv, log, low_ports=unit.binds_low_ports, pass_fds=(lock,))
+                with self._secrets(unit, argv) as (words, descriptors):
+                    process = spawn(self.host, words, log, low_ports=unit.binds_low_ports, pass_fds=(lock, *descriptors))
             await_sockets(unit, ended=lambda: "" if process.poll() is None else f"it ended with code {process.returncode}")
         except HyperError:
             self.stop(unit.name)
@@ -68,6 +70,28 @@ class Direct(Supervisor):
         _direct_share.end(self.host, name)
         with contextlib.suppress(FileNotFoundError):
             _direct_network.leave(self.host, json.loads((state_dir_of(self.host, name) / _DEFINITION).read_bytes()))
+
+    def encrypt(self, data: bytes) -> bytes:
+        return data
+
+    def decrypt(self, data: bytes) -> bytes:
+        return data
+
+    @contextlib.contextmanager
+    def _secrets(self, unit: Unit, argv: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...]]]:
+        """The command as it is run, and what it inherits: the unit's secrets are in no file system, but in memory that ends with it."""
+        if unit.secrets is None:
+            yield argv, ()
+            return
+        handle = os.memfd_create("hyper-secrets", os.MFD_CLOEXEC)
+        try:
+            os.write(handle, unit.secrets.read_bytes())
+            os.fchmod(handle, 0o400)
+            if os.geteuid() == 0:
+                os.fchown(handle, *self.host.qemu_ids())
+            yield tuple(word.replace(str(SECRETS), f"/proc/self/fd/{handle}") for word in argv), (handle,)
+        finally:
+            os.close(handle)
 
     @contextlib.contextmanager
     def _alone(self, unit: Unit) -> Iterator[int]:

@@ -16,6 +16,8 @@ QMP_SOCKET = "qmp.sock"
 PID_FILE = "pid"
 # By which a guest mounts what the host shares with it.
 SHARE_TAG = "hyper-host"
+# Stands for the file of a disk that lies in memory only, which whoever starts QEMU puts there.
+SECRETS = Path("@secrets@")
 
 _SOCKET_PATH_MAX = 107  # bytes: sun_path of unix(7), without the final NUL
 _SERIAL_MAX = 20  # bytes: VIRTIO_BLK_ID_BYTES of the virtio specification, "Block Device"

@@ -39,7 +39,7 @@ def revisions(host: Host, name: str) -> Iterator[_record.Record]:
     """All that are known, the present one last. Raises PodNotFound, BrokenRecord."""
     present = _record.require(host, name)
     for number in _numbers(host, name):
-        found = _record.read_from(_directory(host, name) / f"{number}.json", name)
+        found = _record.read_from(host, _directory(host, name) / f"{number}.json", name)
         if found is not None and found.revision < present.revision:
             yield found
     yield present
@@ -60,11 +60,20 @@ def revision(host: Host, name: str, number: int | None) -> _record.Record:
     )
 
 
+def put(host: Host, name: str, record: _record.Record) -> None:
+    """Write one of them anew, the present one or a former."""
+    present = _record.require(host, name)
+    if record.revision == present.revision:
+        _record.write(host, name, record)
+    else:
+        _record.write_to(_directory(host, name) / f"{record.revision}.json", record)
+
+
 def images(host: Host, name: str) -> set[str]:
     """The images of all former definitions, which stay with the pod as long as these are kept."""
     found: set[str] = set()
     for number in _numbers(host, name):
-        record = _record.read_from(_directory(host, name) / f"{number}.json", name)
+        record = _record.read_from(host, _directory(host, name) / f"{number}.json", name)
         found |= set(record.images.values()) if record is not None else set()
     return found
 

@@ -55,6 +55,11 @@ class Host:
         return self.state_dir / "registries.d"
 
     @property
+    def digest_key(self) -> Path:
+        """The key of the digests that are shown in the place of secrets; readable by root alone."""
+        return self.state_dir / "digest.key"
+
+    @property
     def hyperstart_dir(self) -> Path:
         return self.state_dir / "hyperstart"
 

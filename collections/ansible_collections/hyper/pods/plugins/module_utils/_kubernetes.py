@@ -337,7 +337,7 @@ VOLUME_MOUNT: Mapping[str, Field] = {
     "mountPath": _honoured("an absolute path; what is missing of it is made"),
     "readOnly": _honoured("as Kubernetes has it"),
     "subPath": _honoured("a path within the volume; what is missing of it is made"),
-    "subPathExpr": _honoured("likewise, with `$(NAME)` for variables of `env` and `envFrom`, which have to be there"),
+    "subPathExpr": _honoured("likewise, with `$(NAME)` for variables of `env` and `envFrom`, which have to be there, and not to come from Secrets"),
     "mountPropagation": _honoured("within the pod, between the containers that mount the volume; `Bidirectional` for privileged containers only"),
     "recursiveReadOnly": _honoured("any: what is read-only is so all the way down; `Enabled` and `IfPossible` without mountPropagation only"),
 }

@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _tags as tag
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._fields import BYTES, FLAG, NUMBER, PAIR, TEXT, Malformed, Part, Record
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import ACTION, PROBE, Action, Probe
+from ansible_collections.hyper.pods.plugins.module_utils._launch_secrets import JOINED, Joined
 from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 
 _HEAD = struct.Struct("<8sIIII")
@@ -48,11 +49,12 @@ class Interface:
 
 @dataclass(frozen=True)
 class File:
-    """A file that a volume in memory holds from the start. path: relative to it; mode: permission bits."""
+    """A file that a volume in memory holds from the start. path: relative to it; mode: permission bits; secret: the name of the one that is its data."""
 
     path: str
     data: bytes = b""
     mode: int = 0o644
+    secret: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Container:
     merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
     cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. group_names: additional groups, by their names in the image.
     last_word_path: of a file in which it may say why it ends; last_word_log: when it failed and said nothing there, the end of its output is taken.
-    filtered: system calls that belong to the machine's owner are refused.
+    filtered: system calls that belong to the machine's owner are refused. secret_argv, secret_env: what takes places of argv and env (NAME=value).
     """
 
     name: str
@@ -147,6 +149,8 @@ class Container:
     last_word_path: str = ""
     last_word_log: bool = False
     filtered: bool = False
+    secret_argv: tuple[Joined, ...] = ()
+    secret_env: tuple[Joined, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ class LaunchPlan:
     """A whole pod. hosts and resolv_conf: the files' contents; scratch: the guest has a disk for the writable layers.
 
     sysctls: (path below /proc/sys, value). active_deadline: seconds that it may take in all. images: those without a disk of their own.
+    secrets: True where values are missing, which come by a disk of their own.
     """
 
     hostname: str
@@ -175,6 +180,7 @@ class LaunchPlan:
     active_deadline: int | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
     images: tuple[Image, ...] = ()
+    secrets: bool | None = None
 
 
 _INTERFACE = Record(
@@ -194,6 +200,7 @@ _FILE = Record(
     Part(tag.FILE_PATH, "path", TEXT),
     Part(tag.FILE_DATA, "data", BYTES),
     Part(tag.FILE_MODE, "mode", NUMBER),
+    Part(tag.FILE_SECRET, "secret", TEXT),
 )
 _VOLUME = Record(
     Volume,
@@ -265,6 +272,8 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_LAST_WORD_PATH, "last_word_path", TEXT),
     Part(tag.CONTAINER_LAST_WORD_LOG, "last_word_log", FLAG),
     Part(tag.CONTAINER_FILTERED, "filtered", FLAG),
+    Part(tag.CONTAINER_SECRET_ARGV, "secret_argv", JOINED.kind, many=True),
+    Part(tag.CONTAINER_SECRET_ENV, "secret_env", JOINED.kind, many=True),
 )
 _IMAGE = Record(
     Image,
@@ -284,6 +293,7 @@ _PLAN = Record(
     Part(tag.PLAN_ACTIVE_DEADLINE, "active_deadline", NUMBER),
     Part(tag.PLAN_SYSCTL, "sysctls", PAIR, many=True),
     Part(tag.PLAN_IMAGE, "images", _IMAGE.kind, many=True),
+    Part(tag.PLAN_SECRETS, "secrets", FLAG),
 )
 
 

@@ -20,13 +20,15 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _manifest_resources,
     _manifest_volumes,
     _quantity,
+    _seal,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port, RestartPolicy, restart_policy
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_life import MAX_SECONDS
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import refuse_namespace
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_names import Names, names
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Network
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources, digest
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Objects, Sources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_MEMORY_MIB, Resources, guest_size
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_security import PodSecurity, pod_security
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import said, unique
@@ -118,6 +120,13 @@ class Pod:
     def published_ports(self) -> tuple[Port, ...]:
         """Every port of any container that is published on the host."""
         return tuple(port for container in self.all_containers for port in container.ports if port.host_port is not None)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the sealed values that it is made with."""
+        env = (variable.value for container in self.all_containers for variable in container.env if variable.secret)
+        files = (file.data.decode() for volume in self.volumes if isinstance(volume, FileVolume) for file in volume.files if file.secret)
+        return frozenset(name for text in (*env, *files) for name in _seal.names(text))
 
 
 def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read only
@@ -322,7 +331,7 @@ def _volume_document(volume: PodVolume) -> str:
         return f"{volume.name}: nfs {volume.server}:{volume.path}{', read-only' if volume.read_only else ''}"
     if isinstance(volume, ClaimVolume):
         return f"{volume.name}: volume {volume.claim}{', read-only' if volume.read_only else ''}"
-    return f"{volume.name}: {', '.join(f'{file.path} {digest(file.data)}' for file in volume.files) or 'empty'}"
+    return f"{volume.name}: {', '.join(f'{file.path} {file.shown}' for file in volume.files) or 'empty'}"
 
 
 def _container_document(container: Container) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources, digest
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _quantity, _seal
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources, is_text
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import amount
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node, NotSupported
 
@@ -32,7 +32,7 @@ class Variable:
 
     @property
     def shown(self) -> str:
-        return digest(self.value) if self.secret else filled(self.value, {place: place.strip("\x00") for place in PLACES})
+        return _seal.shown(self.value) if self.secret else filled(self.value, {place: place.strip("\x00") for place in PLACES})
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:
@@ -61,7 +61,9 @@ def _variable(node: Node, sources: Sources, own: str) -> Iterator[Variable]:
     source = node.node("valueFrom")
     node.done(_kubernetes.ENV_VAR)
     if source is None:
-        yield Variable(name, _text(value or "", node.at("value")))
+        if not is_text((value or "").encode("utf-8", "surrogateescape")):
+            raise InvalidManifest("holds a NUL character", where=node.at("value"))
+        yield Variable(name, value or "")
     elif value:
         raise node.fail("valueFrom", "cannot stand beside a value")
     else:
@@ -92,7 +94,7 @@ def _key(kind: str, node: Node, sources: Sources) -> str | None:
         return None
     if key not in found.data:
         raise node.fail("key", f"{kind} {name} has no key {key!r}", f"Its keys: {', '.join(sorted(found.data)) or 'none'}")
-    return _text(found.data[key], node.path)
+    return found.text(key, node.path)
 
 
 def _all_of(node: Node, sources: Sources) -> Iterator[Variable]:
@@ -105,8 +107,10 @@ def _all_of(node: Node, sources: Sources) -> Iterator[Variable]:
     name, optional = reference.required_string("name"), bool(reference.boolean("optional"))
     reference.done(_kubernetes.ENV_FROM_REFERENCE)
     found = sources.find(kind, reference, name, optional)
-    for key, value in sorted(found.data.items()) if found else ():
-        yield Variable(prefix + key, _text(value, reference.path), verbatim=True, secret=kind == "Secret")
+    if found is None:
+        return
+    for key in sorted(found.data):
+        yield Variable(prefix + key, found.text(key, reference.path), verbatim=True, secret=kind == "Secret")
 
 
 def field_value(node: Node, sources: Sources, more: Mapping[str, str] = {}) -> str:
@@ -161,17 +165,6 @@ def resource_value(node: Node, sources: Sources, own: str) -> str:
     }
     value = values[resource]
     return str(_quantity.ceiling(Fraction(sources.room[resource.partition(".")[2]] if value is None else value) / divisor))
-
-
-def _text(value: bytes | str, path: str) -> str:
-    """A value as a variable can hold it; it is not part of an error, for it may be a secret."""
-    try:
-        text = value if isinstance(value, str) else value.decode()
-    except UnicodeDecodeError:
-        raise InvalidManifest("is not text in UTF-8", where=path) from None
-    if "\x00" in text:
-        raise InvalidManifest("holds a NUL character", where=path)
-    return text
 
 
 def expanded(variables: Iterable[Variable]) -> dict[str, str]:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _seal
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import field_value, resource_value
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources, digest
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest, Node
 
 _DEFAULT_MODE = 0o644
@@ -17,11 +17,16 @@ _DEFAULT_MODE = 0o644
 
 @dataclass(frozen=True)
 class File:
-    """One file. path: relative to the volume; mode: permission bits."""
+    """One file. path: relative to the volume; mode: permission bits; secret: its data come from a Secret and are never shown."""
 
     path: str
     data: bytes = field(repr=False)
     mode: int = _DEFAULT_MODE
+    secret: bool = False
+
+    @property
+    def shown(self) -> str:
+        return _seal.shown(self.data) if self.secret else digest(self.data)
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,10 @@ def _files(kind: str, node: Node, sources: Sources, mode: int, *, projected: boo
         return
     if not items:
         for key, data in sorted(found.data.items()):
-            yield File(key, data, mode)
+            yield File(key, data, mode, wanted == "Secret")
     for key, path, own_mode, item in items:
         if key in found.data:
-            yield File(path, found.data[key], own_mode)
+            yield File(path, found.data[key], own_mode, wanted == "Secret")
         elif not optional:
             raise item.fail("key", f"{wanted} {name} has no key {key!r}", f"Its keys: {', '.join(sorted(found.data)) or 'none'}")
 

@@ -10,9 +10,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_metadata import metadata_of
@@ -26,7 +25,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Object:
-    """A ConfigMap or a Secret, or a claim, which holds no data. document: as the user gave it. type: a Secret's, "" where it has none."""
+    """A ConfigMap or a Secret, or a claim, which holds no data. document: as the user gave it. type: a Secret's, "" where it has none.
+
+    sealed: the data are seals of values that are elsewhere; binary: the keys of those that are not text.
+    """
 
     kind: str
     name: str
@@ -34,6 +36,15 @@ class Object:
     document: object = field(repr=False, compare=False)
     claim: _manifest_claims.Claim | None = None
     type: str = ""
+    sealed: bool = False
+    binary: frozenset[str] = frozenset()
+
+    def text(self, key: str, path: str) -> str:
+        """The value of a key as a variable can hold it. Raises InvalidManifest, of which it is no part, for it may be a secret. path: whose it is to be."""
+        value = self.data[key]
+        if key in self.binary or not (self.sealed or is_text(value)):
+            raise InvalidManifest("is not text in UTF-8 without NUL characters", where=path)
+        return value.decode()
 
 
 Objects = Mapping[tuple[str, str], Object]
@@ -124,17 +135,14 @@ def claims(objects: Objects) -> dict[str, _manifest_claims.Claim]:
     return {name: item.claim for (_, name), item in objects.items() if item.claim is not None}
 
 
+def is_text(value: bytes) -> bool:
+    """Whether a value can be a variable's."""
+    try:
+        return "\x00" not in value.decode()
+    except UnicodeDecodeError:
+        return False
+
+
 def digest(value: bytes | str) -> str:
-    """What is shown in the place of a secret."""
+    """What is shown in the place of a ConfigMap's file."""
     return f"sha256:{hashlib.sha256(value if isinstance(value, bytes) else value.encode()).hexdigest()[:12]}"
-
-
-def redacted(documents: Sequence[Any]) -> list[Any]:
-    """The same documents without the values of Secrets."""
-    return [_redact(document) if isinstance(document, Mapping) and document.get("kind") == "Secret" else document for document in documents]
-
-
-def _redact(secret: Mapping[str, Any]) -> dict[str, Any]:
-    """The digests are those of the values, whichever way these were written; they stand where text does."""
-    shown = {key: value for key, value in secret.items() if key not in ("data", "stringData")}
-    return {**shown, "stringData": {key: digest(value) for key, value in parse(secret).data.items()}}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Union
 
-from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims, _quantity
+from ansible_collections.hyper.pods.plugins.module_utils import _kubernetes, _manifest_claims, _quantity, _seal
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import expand
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume, file_volume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_objects import Sources
@@ -255,6 +255,6 @@ def _sub_path(node: Node, env: Mapping[str, str]) -> str:
         if missing:
             raise node.fail("subPathExpr", f"the container has no variable {missing[0]}", "Only variables of env and envFrom can be named")
         sub_path, field = expand(expression, env), "subPathExpr"
-    if sub_path.startswith("/") or ".." in sub_path.split("/") or "\x00" in sub_path:
+    if sub_path.startswith("/") or ".." in sub_path.split("/") or ("\x00" in sub_path and not _seal.names(sub_path)):
         raise node.fail(field, f"{sub_path!r} must be a relative path without '..'")
     return sub_path

@@ -18,13 +18,15 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _manifest_values,
     _network,
     _pod_guest_life,
+    _pod_guest_secrets,
     _quantity,
+    _seal,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, RestartPolicy
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_env import HOST_IP, NODE_NAME, POD_IP, POD_IPS, POD_UID
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import File, FileVolume
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_network import Nic
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, NfsVolume, PodVolume
@@ -41,6 +43,7 @@ _MOST_CPUS = 128
 _LEAST_SPARE_MIB, _MOST_SPARE_MIB = 4096, 65536
 _MEMORY_SLOTS = 4
 SCRATCH_SERIAL = "hyper-scratch"
+SECRETS_SERIAL = "hyper-secrets"
 
 
 def serial(image_id: str) -> str:
@@ -76,9 +79,10 @@ def guest(
     accelerator: str,
     links: Sequence[Link] = (),
     share: Path | None = None,
+    secrets: bool | None = None,
 ) -> _guest.Guest:
     """The guest of a pod whose files lie in ``directory``, the host's volumes in ``volumes_dir``. images: container name → image id. links: the NICs that it
-    was given. share: the socket by which it has files of the host."""
+    was given. share: the socket by which it has files of the host. secrets: whether it has the disk of secrets, None: where it needs that."""
     serials = sorted({serial(image) for image in images.values()})
     disks = [
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
@@ -88,6 +92,9 @@ def guest(
         # A filesystem's journal may have to be replayed, so only what has none can be kept from being written.
         *(_guest.Disk(volume_disk(volumes_dir, item.claim), volume_serial(item.name), readonly=item.read_only and item.block) for item in pod.claims),
     ]
+    if pod.secrets if secrets is None else secrets:
+        # The last, so that no other disk has another place for it.
+        disks.append(_guest.Disk(_guest.SECRETS, SECRETS_SERIAL, readonly=True))
     forwards = tuple(
         _guest.Forward(port.protocol.lower(), port.host_ip, port.host_port, port.container_port) for port in pod.published_ports if port.host_port is not None
     )
@@ -167,12 +174,16 @@ def launch_plan(
             name = f"{container.name}.{hashlib.sha256(target.encode()).hexdigest()[:12]}"
             volumes.append(_launch.Volume(name, "scratch", None))
             mounts.append(_launch.Mount(name, target, "", False, True))
+        argv, secret_argv = _pod_guest_secrets.parted(_manifest_env.filled(word, places) for word in _argv(container, config, path))
+        env, secret_env = _pod_guest_secrets.parted_pairs(
+            (name, _manifest_env.filled(value, places)) for name, value in _environment(container, config).items()
+        )
         containers.append(
             _launch.Container(
                 name=container.name,
                 rootfs=serial(images[container.name]),
-                argv=tuple(_manifest_env.filled(word, places) for word in _argv(container, config, path)),
-                env=tuple((name, _manifest_env.filled(value, places)) for name, value in _environment(container, config).items()),
+                argv=argv,
+                env=env,
                 workdir=container.working_dir or config.working_dir or "/",
                 user=_user(container, config, path),
                 additional_groups=groups,
@@ -205,6 +216,8 @@ def launch_plan(
                 last_word_path=container.termination_message_path,
                 last_word_log=container.termination_message_log,
                 filtered=security.filtered and not security.privileged,
+                secret_argv=secret_argv,
+                secret_env=secret_env,
             )
         )
     own_names = " ".join(dict.fromkeys((pod.full_name, pod.hostname)))
@@ -227,6 +240,7 @@ def launch_plan(
         containers=tuple(containers),
         active_deadline=pod.active_deadline,
         sysctls=tuple((_manifest_security.sysctl_path(name), value) for name, value in pod.security.sysctls),
+        secrets=bool(pod.secrets) or None,
     )
 
 
@@ -252,9 +266,16 @@ def _volume(
         return _launch.Volume(volume.name, "disk", None, group, serial=volume_serial(volume.name))
     if isinstance(volume, EmptyDir):
         return _launch.Volume(volume.name, "tmpfs" if volume.memory else "scratch", volume.size, group)
+    return _launch.Volume(volume.name, "tmpfs", None, group, tuple(_file(file, group, places) for file in volume.files))
+
+
+def _file(file: File, group: int | None, places: Mapping[str, str]) -> _launch.File:
     # The group that owns a volume may read its files.
-    files = tuple(_launch.File(file.path, _filled(file.data, places), file.mode | (0 if group is None else 0o040)) for file in volume.files)
-    return _launch.Volume(volume.name, "tmpfs", None, group, files)
+    mode = file.mode | (0 if group is None else 0o040)
+    if file.secret:
+        [name] = _seal.names(file.data.decode())
+        return _launch.File(file.path, b"", mode, name)
+    return _launch.File(file.path, _filled(file.data, places), mode)
 
 
 def _filled(data: bytes, places: Mapping[str, str]) -> bytes:

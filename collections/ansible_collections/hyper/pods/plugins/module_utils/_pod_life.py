@@ -19,11 +19,13 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _host_paths,
     _kvm,
     _launch,
+    _launch_secrets,
     _log,
     _network_host,
     _pod_files,
     _pod_guest,
     _pod_operate,
+    _pod_secrets,
     _pod_status,
     _pod_update,
     _record,
@@ -33,7 +35,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir
-from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, Guest, qemu_argv
+from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET, SECRETS, Guest, qemu_argv
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
@@ -78,6 +80,9 @@ class PodLife:
     def carry_out(self, actions: Sequence[Action], name: str, record: _record.Record | None, disks: Mapping[str, Path]) -> None:
         """Do what was planned, in its order. record: what the pod is to be; disks: image id → disk in the store, empty where images stay."""
         updates = [action for action in actions if action.action == "update"]
+        if record is not None and (updates or record.values is not None) and _record.path(self._host, name).exists():
+            # Also where nothing is to be done: what was lost comes back.
+            _pod_secrets.keep(self._host, self._supervisor, name, record)
         pid = self._supervisor.pid(_pod_status.unit_name(name)) if updates else None
         if any(action.action == "resume" for action in actions):
             self._hold(name, "resume")
@@ -123,6 +128,7 @@ class PodLife:
             _pod_files.ensure_scratch(self._host, name)
             _pod_files.ensure_volumes(self._host, record.pod)
             _pod_files.write_plan(self._host, name, plan)
+            _pod_secrets.keep(self._host, self._supervisor, name, record)
             self._succeed(name, record)
         self._forget_networks()
 
@@ -135,11 +141,16 @@ class PodLife:
             links = _network_host.links(host, name)
             plans = (_launch_plan_of(former, links), _launch_plan_of(record, links))
             _launch.encode(plans[1])
+            values = (_pod_secrets.load(host, self._supervisor, name, former), _pod_secrets.load(host, self._supervisor, name, record))
+            if values[1]:
+                # Should the guest end meanwhile and be started again, by the one plan or by the other, it finds what that leaves out.
+                _pod_secrets.serve_either(host, self._supervisor, name, *values)
+                self._supervisor.define(self._unit(former, self._guest(former, links, secrets=True)))
             _pod_files.link_images(host, name, {image: disks[image] for image in record.images.values()})
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
             if former.pod.size != record.pod.size:
                 _guest_size.grow(host.pod_run_dir(name), *record.pod.size)
-            failure = _pod_update.carry_out(running, actions, former, record, plans=plans, disks=disks, policy=self._updates)
+            failure = _pod_update.carry_out(running, actions, former, record, plans=plans, secrets=_encoded(values), disks=disks, policy=self._updates)
             if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports or former.pod.size != record.pod.size:
                 self._supervisor.define(self._unit(record, self._guest(record, links)))
             self._succeed(name, record)
@@ -150,9 +161,12 @@ class PodLife:
         """From now on the pod is this. Only then what it was is given up, as far as no former definition needs it: until then it can be started."""
         _record.write(self._host, name, _history.succeed(self._host, name, record, now=_pod_status.now()))
         _pod_files.drop_images(self._host, name, {*record.images.values(), *_history.images(self._host, name)})
+        _pod_secrets.serve(self._host, name, record)
+        _pod_secrets.drop(self._host, name, _history.revisions(self._host, name))
 
-    def _guest(self, record: _record.Record, links: Sequence[Link]) -> Guest:
-        """The guest of a pod whose directory is prepared. links: the NICs that the pod was given."""
+    def _guest(self, record: _record.Record, links: Sequence[Link], *, secrets: bool | None = None) -> Guest:
+        """The guest of a pod whose directory is prepared. links: the NICs that the pod was given; secrets: whether it gets a disk of secrets, None: if it
+        needs one."""
         host, name = self._host, record.pod.name
         init = installed(host)
         kernel, initramfs = _pod_files.init_paths(host, name)
@@ -169,6 +183,7 @@ class PodLife:
             accelerator=_kvm.accelerator(host, init).accelerator,
             links=links,
             share=share.socket if share is not None else None,
+            secrets=secrets,
         )
 
     def _unit(self, record: _record.Record, guest: Guest) -> Unit:
@@ -189,6 +204,7 @@ class PodLife:
             after=ends.after,
             networks=ends.networks,
             share=_host_paths.share(host, record.pod),
+            secrets=_pod_secrets.current(host, name) if any(disk.path == SECRETS for disk in guest.disks) else None,
         )
 
     def rename(self, name: str, new: str) -> None:
@@ -207,6 +223,7 @@ class PodLife:
         _pod_files.prepare(self._host, name)
         with _network_host.assigned(self._host, record.pod) as assignment:
             _network_host.keep(self._host, record.pod, assignment)
+            _pod_secrets.keep(self._host, self._supervisor, name, record)
             _record.write(self._host, name, record)
 
     def start(self, name: str) -> None:
@@ -221,6 +238,7 @@ class PodLife:
             _host_paths.provide(host, record.pod)
             links = _network_host.links(host, name)
             _pod_files.write_plan(host, name, _plan_of(record, links))
+            _pod_secrets.serve(host, name, record)
             _pod_files.link_init(host, name, installed(host), _pod_guest.kernel_extras(record.pod))
             run_dir = host.pod_run_dir(name)
             make_dir(run_dir, mode=0o750, owner=host.qemu_ids())
@@ -342,6 +360,12 @@ def _launch_plan_of(record: _record.Record, links: Sequence[Link]) -> _launch.La
         node=platform.node(),
         servers={volume.server: _server_name.address(volume.server) for volume in record.pod.exports},
     )
+
+
+def _encoded(values: tuple[Mapping[str, bytes], Mapping[str, bytes]]) -> tuple[bytes, bytes]:
+    """As the guest is given them; nothing where there are none."""
+    former, latter = (_launch_secrets.encode(each) if each else b"" for each in values)
+    return former, latter
 
 
 def image_config(data: Mapping[str, Any]) -> ImageConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _history, _manifest, _manifest_objects, _pod_files, _pod_images, _pod_status, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _history, _manifest, _pod_files, _pod_images, _pod_status, _pods, _record, _sealed_objects
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import StoredImage
@@ -50,7 +50,7 @@ def patch(host: Host, name: str, wanted: Patch, options: _pods.Options) -> _pods
     running = supervisor(host).pid(_pod_status.unit_name(name)) is not None
 
     def changed(record: _record.Record) -> tuple[list[object], dict[str, _pod_images.Found]]:
-        _, objects = _manifest_objects.split(record.objects)
+        objects = _sealed_objects.read(record.objects)
         made = patched(record.definition, objects, wanted, keep_size=running)
         return [made, *record.objects], _images(host, name, record, _manifest.parse(made, objects))
 

@@ -13,11 +13,11 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _guest_size,
     _kubernetes_status,
     _log,
-    _manifest_objects,
     _network_host,
     _plan_disk,
     _pod_files,
     _record,
+    _sealed_objects,
 )
 from ansible_collections.hyper.pods.plugins.module_utils._channel import AllPortsBusy, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
@@ -203,7 +203,7 @@ def details(host: Host, observation: Observation) -> dict[str, Any]:
         "stateDir": str(host.pod_dir(observation.name)),
         "runDir": str(host.pod_run_dir(observation.name)),
     }
-    return {**info(observation), "definition": record.definition, "objects": _manifest_objects.redacted(record.objects), "guest": guest}
+    return {**info(observation), "definition": record.definition, "objects": _sealed_objects.shown(record.objects), "guest": guest}
 
 
 def phase(observation: Observation) -> str:

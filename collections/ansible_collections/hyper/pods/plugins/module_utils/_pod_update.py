@@ -93,13 +93,15 @@ def carry_out(
     latter: _record.Record,
     *,
     plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan],
+    secrets: tuple[bytes, bytes],
     disks: Mapping[str, Path],
     policy: Policy,
 ) -> HyperError | None:
     """Bring the guest from one record to the other. The record itself, and what a cold start needs, is the caller's.
 
-    plans: what the two records mean to a guest without images behind its plan. disks: image id → disk in the store. Returns what failed in a change that
-    stays all the same, since it was not to be taken back. Raises UpdateFailed and others: then the pod is what it was.
+    plans: what the two records mean to a guest without images behind its plan; secrets: what these leave out, as its disk has it. disks: image id → disk in
+    the store. Returns what failed in a change that stays all the same, since it was not to be taken back. Raises UpdateFailed and others: then the pod is
+    what it was.
     """
     change = change_of(actions, *plans)
     held = _plan_disk.read(running.disk)
@@ -111,7 +113,7 @@ def carry_out(
             images = _plan_disk.add_images(running.disk, held, kept, {serial: disk for serial, disk in wanted.items() if not running.has_disk(serial)})
             written = _plan_disk.write(running.disk, held, _plan_disk.with_images(plans[1], images))
             try:
-                _tell(control, change, timeout=_patience(former.pod))
+                _tell(control, change, secrets[1], timeout=_patience(former.pod))
             except RequestRefused as error:
                 # Nothing has come of it; a cold start must not either.
                 _plan_disk.write(running.disk, written, held.plan)
@@ -124,19 +126,26 @@ def carry_out(
     except HyperError as error:
         if not policy.rollback:
             raise
-        outcome = _return(running, change, former, latter, plans)
+        outcome = _return(running, change, former, latter, plans, secrets[0])
         raise UpdateFailed(f"{error}; {outcome}", where=f"pod {running.name}", remedy="Correct the definition and run it again") from None
     return failure
 
 
-def _return(running: Running, change: Change, former: _record.Record, latter: _record.Record, plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan]) -> str:
-    """Bring the former definition back, and say how that went."""
+def _return(
+    running: Running,
+    change: Change,
+    former: _record.Record,
+    latter: _record.Record,
+    plans: tuple[_launch.LaunchPlan, _launch.LaunchPlan],
+    secrets: bytes,
+) -> str:
+    """Bring the former definition back, and say how that went. secrets: those of the former."""
     held = _plan_disk.read(running.disk)
     try:
         if plans[0] != plans[1]:
             _plan_disk.write(running.disk, held, _plan_disk.with_images(plans[0], held.plan.images))
             with running.connect() as control:
-                _tell(control, change, timeout=_patience(latter.pod), rollback=True)
+                _tell(control, change, secrets, timeout=_patience(latter.pod), rollback=True)
         _pod_ports.change(running.host, latter.pod, former.pod)
         _until_begun(running, former, change.replaced, (), timeout=_patience(latter.pod), stay=0.0)
     except (HyperError, GuestTimeout, GuestUnreachable) as error:
@@ -165,12 +174,12 @@ def _patience(pod: _manifest.Pod) -> float:
     return pod.grace_period + _ENDING_TIME
 
 
-def _tell(control: Control, change: Change, *, timeout: float, rollback: bool = False) -> None:
+def _tell(control: Control, change: Change, secrets: bytes, *, timeout: float, rollback: bool = False) -> None:
     """Send the update; who is still ending because of a former one is waited for."""
     deadline = Deadline(timeout)
     while True:
         try:
-            control.update(replace=change.replaced, retune=change.retuned, rollback=rollback)
+            control.update(replace=change.replaced, retune=change.retuned, rollback=rollback, secrets=secrets)
             return
         except RequestRefused as error:
             if "still ending" not in error.message or deadline.passed:

@@ -27,8 +27,10 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _pod_status,
     _pod_update,
     _pods_preflight,
+    _pods_secrets,
     _pull_secrets,
     _record,
+    _sealed_objects,
     _volume_plan,
     _volume_sources,
     _volumes,
@@ -118,7 +120,7 @@ def bring(host: Host, pods: Sequence[object], state: str, options: Options) -> O
 
 def converge(host: Host, definitions: Sequence[object], options: Options, *, start: bool) -> Outcome:
     """Bring pods to their definitions and, where ``start``, to run. Raises HyperError; InvalidManifest before anything is changed."""
-    request = _read(definitions)
+    request = _read(host, definitions, options)
     with locks(host, [pod.name for pod in request.pods], check=options.check):
         outcome, life, awaited = _converge(host, request, options, start=start)
     if life is None or options.wait != "completed":
@@ -135,21 +137,36 @@ def change(host: Host, name: str, changed: Callable[[_record.Record], tuple[Sequ
     """
     _record.check_name(name)
     with locks(host, [name], check=options.check):
+        if not options.check:
+            _pods_secrets.convert(host, supervisor(host), [name])
         definitions, found = changed(_record.require(host, name))
-        return _converge(host, _read(definitions), options, start=False, found=found)[0]
+        return _converge(host, _kept(definitions), options, start=False, found=found)[0]
 
 
 @dataclass(frozen=True)
 class _Request:
-    """Definitions, and what they say."""
+    """Definitions, and what they say. objects: sealed. values: of the seals, None where they are kept with the pods. credentials: for pulls, of each pod."""
 
     definitions: Sequence[object]
     objects: _manifest_objects.Objects
     pods: Sequence[_manifest.Pod]
+    values: Mapping[str, bytes] | None = None
+    credentials: Sequence[_pull_secrets.Credentials] = ()
 
 
-def _read(definitions: Sequence[object]) -> _Request:
+def _read(host: Host, definitions: Sequence[object], options: Options) -> _Request:
+    """What a user gave."""
     definitions, objects = _manifest_objects.split(definitions)
+    sealed, values = _pods_secrets.seal(host, objects, check=options.check)
+    pods = _parse_all(definitions, sealed)
+    _pods_secrets.check(pods, values)
+    return _Request(definitions, sealed, pods, values, [_pull_secrets.credentials(pod, objects) for pod in pods])
+
+
+def _kept(documents: Sequence[object]) -> _Request:
+    """What a record has. Its images are on the host, so that it needs no credentials, which are not kept either."""
+    definitions = [document for document in documents if not _manifest_objects.is_object(document)]
+    objects = _sealed_objects.read(document for document in documents if _manifest_objects.is_object(document))
     return _Request(definitions, objects, _parse_all(definitions, objects))
 
 
@@ -159,10 +176,12 @@ def _converge(
     """The same for pods that are held; also returns whose end may be waited for. found: the images by their references, where they are not to be looked for."""
     wanted, objects = request.pods, request.objects
     names = [pod.name for pod in wanted]
-    # Images that are on the host need no credentials, which are not kept either.
-    secrets = [_pull_secrets.credentials(pod, objects) for pod in wanted] if found is None else []
     warnings = tuple(f"pod {pod.name}: without effect on a host: {', '.join(pod.noted)}" for pod in wanted if pod.noted)
     supervision, store = supervisor(host), ImageStore(host)
+    if any(pod.secrets for pod in wanted):
+        supervision.require_secrets()
+    if not options.check:
+        _pods_secrets.convert(host, supervision, names)
     observed = {pod.name: _pod_status.observe(host, supervision, pod.name, wanted=pod) for pod in wanted}
     _refuse_conflicts(wanted, observed, options)
     claims = _manifest_objects.claims(objects)
@@ -170,7 +189,7 @@ def _converge(
     missing = _host_paths.missing(host, [pod for pod in wanted if _begins(pod, observed[pod.name])])
     if asking := [pod for pod in wanted if start or observed[pod.name].running]:
         _pods_preflight.check(host, supervision, asking, observed)
-    with _pull_secrets.auth_file(secrets, options.authfile) as authfile:
+    with _pull_secrets.auth_file(request.credentials, options.authfile) as authfile:
         images = (
             found
             if found is not None
@@ -191,7 +210,7 @@ def _converge(
         after[f"volume {name}"] = _volume_plan.brief(volume)
     if options.check:
         return Outcome(actions, _infos(host, supervision, names, options), before, after, warnings), None, ()
-    records = {pod.name: _record_of(host, pod, definition, objects, images) for pod, definition in zip(wanted, request.definitions)}
+    records = {pod.name: _record_of(host, pod, definition, objects, request.values, images) for pod, definition in zip(wanted, request.definitions)}
     disks = {item.image.id: item.image.disk for item in images.values() if item.image is not None}
     with _volumes.changing(host):
         # Looked at anew: another run may have made them meanwhile.
@@ -214,6 +233,8 @@ def by_name(host: Host, names: Sequence[str], state: str, options: Options) -> O
     for name in unique:
         _record.check_name(name)
     with locks(host, unique, check=options.check):
+        if state != "absent" and not options.check:
+            _pods_secrets.convert(host, supervision, unique)
         observed = {name: _pod_status.observe(host, supervision, name, damaged=state == "absent") for name in unique}
         if state != "absent":
             for name in unique:
@@ -344,7 +365,14 @@ def _path_actions(missing: Sequence[_host_paths.Missing]) -> Iterator[_plan.Acti
         yield _plan.Action(item.pod, f"create {item.kind}", _plan.LIVE, f"volume {item.volume}: there is no {item.path}")
 
 
-def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _manifest_objects.Objects, images: Mapping[str, Found]) -> _record.Record:
+def _record_of(
+    host: Host,
+    pod: _manifest.Pod,
+    definition: object,
+    objects: _manifest_objects.Objects,
+    values: Mapping[str, bytes] | None,
+    images: Mapping[str, Found],
+) -> _record.Record:
     former = _record.read(host, pod.name)
     return _record.Record(
         definition=definition,
@@ -353,6 +381,8 @@ def _record_of(host: Host, pod: _manifest.Pod, definition: object, objects: _man
         created_at=former.created_at if former else _pod_status.now(),
         stopped=former.stopped if former else False,
         objects=tuple(objects[key].document for key in pod.uses),
+        secrets=sorted(pod.secrets),
+        values=values,
     )
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
+from ansible_collections.hyper.pods.plugins.module_utils import _digest_key, _manifest, _sealed_objects
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import BadName, BrokenRecord, PodNotFound
@@ -25,11 +25,13 @@ NAME = "pod.json"
 class Record:
     """What the host remembers of a pod.
 
-    definition: the manifest as the user gave it, under the name that the pod has. objects: the documents of ConfigMaps and Secrets that it uses.
-    images: container name, or an image volume's key, → image id.
+    definition: the manifest as the user gave it, under the name that the pod has. objects: the documents of ConfigMaps and Secrets that it uses, the latter
+    sealed. images: container name, or an image volume's key, → image id.
     configs: image id → the image's configuration, so that the pod can be started when its images have left the store. created_at: seconds since the epoch.
     revision: counts the definitions that the pod has had; changed_at: when it got this one.
     stopped: the user asked for the guest's end, so its phase is Stopped. former_name: what the pod was called before it was renamed.
+    secrets: the names of the sealed values that the pod is made with.
+    values: what was sealed, by the names of the seals, as long as it is not kept apart (_pod_secrets); never part of the file.
     """
 
     definition: object
@@ -41,10 +43,12 @@ class Record:
     revision: int = 1
     changed_at: float = 0.0
     former_name: str = ""
+    secrets: Sequence[str] = ()
+    values: Mapping[str, bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def pod(self) -> _manifest.Pod:
-        return _manifest.parse(self.definition, _manifest_objects.split(self.objects)[1])
+        return _manifest.parse(self.definition, _sealed_objects.read(self.objects))
 
     @property
     def uid(self) -> str:
@@ -66,7 +70,7 @@ def path(host: Host, name: str) -> Path:
 
 def read(host: Host, name: str) -> Record | None:
     """The record of a pod, or None. Raises BadName, BrokenRecord."""
-    return read_from(path(host, name), name)
+    return read_from(host, path(host, name), name)
 
 
 def settled(host: Host, name: str) -> bool:
@@ -77,11 +81,18 @@ def settled(host: Host, name: str) -> bool:
         return True
 
 
-def read_from(file: Path, name: str) -> Record | None:
-    """The record of the pod ``name`` that a file holds, or None. Raises BrokenRecord."""
+def read_from(host: Host, file: Path, name: str) -> Record | None:
+    """The record of the pod ``name`` that a file holds, or None. Raises BrokenRecord.
+
+    Where a former version of Hyper wrote the values of Secrets into it, they are sealed now, and the record has them as its values.
+    """
     try:
         data = json.loads(file.read_bytes())
         created, definition = data["created_at"], data["definition"]
+        objects, values, secrets = data.get("objects", ()), None, data.get("secrets", ())
+        if _sealed_objects.is_clear(objects):
+            objects, values = _sealed_objects.seal_documents(objects, _digest_key.read(host))
+            secrets = sorted(_manifest.parse(definition, _sealed_objects.read(objects)).secrets)
         said = _name_in(definition)
         renamed = said not in (name, None)
         return Record(
@@ -90,10 +101,12 @@ def read_from(file: Path, name: str) -> Record | None:
             data["configs"],
             created,
             data["stopped"],
-            data.get("objects", ()),
+            objects,
             data.get("revision", 1),
             data.get("changed_at", created),
             str(said) if renamed else data.get("former_name", ""),
+            secrets,
+            values,
         )
     except FileNotFoundError:
         return None
@@ -115,13 +128,15 @@ def require(host: Host, name: str) -> Record:
 
 
 def write(host: Host, name: str, record: Record) -> None:
-    """Keep a record; readable by root alone, since a definition may hold secrets in its environment."""
+    """Keep a record, without its values; readable by root alone all the same, since a definition may have secrets of its own making in its environment."""
     write_to(path(host, name), record)
 
 
 def write_to(file: Path, record: Record) -> None:
     """Likewise, in a file of one's own."""
-    write_atomic(file, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode(), mode=0o600)
+    data = asdict(replace(record, values=None))
+    del data["values"]
+    write_atomic(file, json.dumps(data, indent=1, ensure_ascii=False).encode(), mode=0o600)
 
 
 def names(host: Host) -> list[str]:

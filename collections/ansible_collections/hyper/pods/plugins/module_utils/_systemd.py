@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import _command, _host_share, _network_units
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
+from ansible_collections.hyper.pods.plugins.module_utils._guest import SECRETS
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, quoted, step_line
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets, incoming_file, note_incoming
@@ -17,6 +20,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Super
 _UNITS = Path("/etc/systemd/system")
 _AT_BOOT = "multi-user.target.wants"
 _RUN = Path("/run")
+_CREDENTIAL = "hyper-secrets"
+_CREDS = "systemd-creds"
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 # Runs when the unit is to stop, and also when QEMU has ended by itself (systemd.service(5), ExecStop=), then without MAINPID.
 # To stop is to press the guest's power button until it is off: one that is still booting does not hear the first.
@@ -30,6 +35,10 @@ _STOP = (
 
 class WrongRunDir(HyperError):
     """The directory for sockets is none that systemd can make anew at each boot."""
+
+
+class NoCredentials(HyperError):
+    """The host's systemd cannot keep secrets encrypted."""
 
 
 class Systemd(Supervisor):
@@ -101,6 +110,30 @@ class Systemd(Supervisor):
             _systemctl("daemon-reload")
             _forget_failures(f"{name}.service", *(file.name for file in share))
 
+    def require_secrets(self) -> None:
+        try:
+            _command.find(_CREDS)
+        except _command.CommandMissing:
+            raise NoCredentials("this host's systemd cannot keep secrets encrypted", remedy="Secrets need systemd 250 or later") from None
+
+    def encrypt(self, data: bytes) -> bytes:
+        handle = os.memfd_create(_CREDENTIAL, os.MFD_CLOEXEC)
+        try:
+            os.write(handle, data)
+            command = [_CREDS, "encrypt", f"--name={_CREDENTIAL}", f"/proc/self/fd/{handle}", "-"]
+            return _command.run(command, timeout=60, pass_fds=(handle,)).stdout.encode()
+        finally:
+            os.close(handle)
+
+    def decrypt(self, data: bytes) -> bytes:
+        handle = os.memfd_create(_CREDENTIAL, os.MFD_CLOEXEC)
+        try:
+            os.write(handle, data)
+            command = [_CREDS, "decrypt", f"--name={_CREDENTIAL}", "--transcode=base64", f"/proc/self/fd/{handle}", "-"]
+            return base64.b64decode(_command.run(command, timeout=60, pass_fds=(handle,)).stdout)
+        finally:
+            os.close(handle)
+
     def undefine_network(self, name: str) -> None:
         files = [self._units / file for file in _network_units.files(name)]
         if any(file.exists() for file in files):
@@ -148,9 +181,11 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "RuntimeDirectoryMode=0750",
         *(f"ExecStartPre={step_line(step, '+')}" for step in unit.before),
         f"ExecStartPre={line('mkfifo', '-m', '600', *ends)}",
+        # Encrypted on disk; decrypted by systemd at each start, in memory that only this unit sees.
+        *([f"LoadCredentialEncrypted={_CREDENTIAL}:{plain(str(unit.secrets))}"] if unit.secrets else []),
         # Words for this one start. Where there are none, as at each boot of the host, the variable is none either.
         f"EnvironmentFile=-{plain(str(incoming_file(unit.run_dir)))}",
-        f"ExecStart={line(*argv)} $HYPER_INCOMING",
+        f"ExecStart={line(*argv).replace(str(SECRETS), f'%d/{_CREDENTIAL}')} $HYPER_INCOMING",
         f"ExecStop=+{line('sh', '-c', _STOP, 'sh', ends[0], str(link))}",
         *(f"ExecStopPost={step_line(step, '+')}" for step in unit.after),
         f"TimeoutStopSec={unit.grace_period + 15}",

@@ -39,6 +39,7 @@ class Unit:
     paths: what QEMU writes beside these two. grace_period: seconds that the guest has to power off when the host shuts down.
     share: what it has of the host's files, served beside it.
     before, after: what root does before each start of QEMU and after its end. networks: are there as long as it runs.
+    secrets: the file, encrypted by the supervisor, whose content QEMU finds in the place of _guest.SECRETS.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Unit:
     after: tuple[Step, ...] = ()
     networks: tuple[NetworkPlan, ...] = ()
     share: Share | None = None
+    secrets: Path | None = None
 
     @property
     def has_taps(self) -> bool:
@@ -90,6 +92,17 @@ class Supervisor(abc.ABC):
     @abc.abstractmethod
     def undefine(self, name: str) -> None:
         """Forget a unit that does not run."""
+
+    def require_secrets(self) -> None:  # noqa: B027  most can
+        """Raises HyperError where the host cannot keep secrets."""
+
+    @abc.abstractmethod
+    def encrypt(self, data: bytes) -> bytes:
+        """The form in which a unit's secrets lie on disk."""
+
+    @abc.abstractmethod
+    def decrypt(self, data: bytes) -> bytes:
+        """The other way round."""
 
     @abc.abstractmethod
     def undefine_network(self, name: str) -> None:

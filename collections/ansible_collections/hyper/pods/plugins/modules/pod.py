@@ -221,7 +221,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _manifest_network, _manifest_objects, _module, _plan_operate, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _digest_key, _manifest_network, _module, _plan_operate, _pods, _sealed_objects
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
@@ -229,8 +229,9 @@ from ansible_collections.hyper.pods.plugins.module_utils._progress import Progre
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Bring the pods to the state."""
     params = dict(module.params)
-    # What is told of the call afterwards, by Ansible itself too, holds no secret.
-    module.params["pods"] = _manifest_objects.redacted(params["pods"])
+    # What is told of the call afterwards, by Ansible itself too, holds no secret; not even when one cannot be read.
+    module.params["pods"] = []
+    module.params["pods"] = _sealed_objects.shown(_sealed_objects.seal_documents(params["pods"], _digest_key.read(host))[0])
     options = _pods.Options(
         check=module.check_mode,
         pull=params["pull"],
