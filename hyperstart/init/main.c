@@ -128,6 +128,8 @@ static void after(void) {
     streams_resume();
     pod_settle();
     template_settle();
+    /* What a client is told of, it finds in the log. */
+    log_flush();
     ports_settle();
     log_flush();
     /* The log has room once more and its port has nothing to report: the next round must not wait for anything. */

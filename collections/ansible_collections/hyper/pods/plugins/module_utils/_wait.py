@@ -15,6 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 
 _TAIL = 20
+_LOG_TIME = 5.0
 
 
 class ContainerFailed(HyperError):
@@ -136,7 +137,7 @@ def _watch(
                     seen = text
                 if reached(status):
                     if status.phase == "Failed":
-                        _refuse_broken(name, _log.last_life(host.pod_dir(name) / "log"))
+                        _refuse_broken(name, _whole_life(host, name))
                     return
     except GuestTimeout:
         late = [container for container in status.containers if container.state != "terminated" and (what == "completed" or not container.ready)]
@@ -163,6 +164,16 @@ def _judge_end(host: Host, name: str) -> None:
     _refuse_broken(name, life)
     if not life.ended:
         raise GuestFailed((status.message or "the guest ended without an orderly power-off") + _last_words(host, name), where=f"pod {name}")
+
+
+def _whole_life(host: Host, name: str) -> _log.Life | None:
+    """The life of a guest that says that it is over; what it wrote to the log takes another way, and may come a moment later."""
+    deadline = Deadline(_LOG_TIME)
+    while True:
+        life = _log.last_life(host.pod_dir(name) / "log")
+        if life is None or life.ended or deadline.passed:
+            return life
+        time.sleep(0.02)
 
 
 def _refuse_broken(name: str, life: _log.Life | None) -> None:
