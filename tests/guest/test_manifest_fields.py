@@ -71,6 +71,7 @@ spec:
       imagePullPolicy: Never
       command: [sleep, infinity]
       stdin: true
+      stdinOnce: true
       env:
         - {name: ABSENT, valueFrom: {secretKeyRef: {name: nothing, key: a, optional: true}}}
         - {name: ACCOUNT, valueFrom: {fieldRef: {apiVersion: v1, fieldPath: spec.serviceAccountName}}}
