@@ -151,7 +151,6 @@ def test_by_the_command_line_and_the_playbooks(pods: PodHost, shop: str) -> None
     play = Playbooks({**{f"hyper_{name}": value for name, value in pods.arguments.items()}, "pod_name": shop})
     for name, words, changed in (
         ("label_pod", "pod_labels=b=2", 1),
-        ("label_pod", "pod_remove_labels=b", 1),
         ("publish_port", f"pod_publish={port}:80", 1),
         ("list_ports", "pod_show=true", 0),
         ("unpublish_port", f"pod_unpublish={port}", 1),
