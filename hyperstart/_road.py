@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -111,12 +110,8 @@ class Here(Road):
     def log(self, pod: str, wanted: Wanted) -> Log:
         from ansible_collections.hyper.pods.plugins.module_utils import _inside_log
 
-        def pause(seconds: float) -> bool:
-            time.sleep(seconds)
-            return True
-
         with _told():
-            return _inside_log.open_log(self._host, pod, wanted, pause)
+            return _inside_log.open_log(self._host, pod, wanted)
 
 
 class There(Road):

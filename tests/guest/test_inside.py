@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_collections.hyper.pods.plugins.module_utils import _log_rotation
 
 from tests.support.pods import ROOT, PodHost, manifest
 from tests.support.trees import describe, make_tree
@@ -192,11 +193,13 @@ def test_ten_megabytes_and_back(environment: dict[str, str]) -> None:
 
 
 def test_a_million_lines_while_five_commands_run(environment: dict[str, str], pods: PodHost) -> None:
-    """A follower sees every line once and in order, from the first one on, and neither it nor the commands keep the other waiting."""
-    count = 1_000_000
-    pods.pod(
-        manifest("flood", {"name": "quiet"}, {"name": "loud", "command": ["sh", "-c", f"until [ -e /tmp/go ]; do sleep 0.05; done; seq 1 {count}; echo done"]})
-    )
+    """A follower sees every line once and in order, from the first one on, while the log is rotated, and neither it nor the commands keep the other waiting."""
+    count, files = 1_000_000, 40
+    loud = ["sh", "-c", f"until [ -e /tmp/go ]; do sleep 0.05; done; seq 1 {count}; echo done"]
+    flood = manifest("flood", {"name": "quiet"}, {"name": "loud", "command": loud})
+    flood["metadata"]["annotations"] = {"hyper.pods/log-max-size": "2Mi", "hyper.pods/log-max-files": str(files)}
+    pods.pod(flood)
+    log = pods.host.pod_dir("flood") / "log"
     try:
         follower = [sys.executable, "-m", "hyperstart", "logs", "--follow", "flood", "loud"]
         with subprocess.Popen(follower, env=environment, cwd=ROOT, stdout=subprocess.PIPE) as following, ThreadPoolExecutor(5) as pool:
@@ -207,6 +210,8 @@ def test_a_million_lines_while_five_commands_run(environment: dict[str, str], po
             for number in range(1, count + 1):
                 line = following.stdout.readline()
                 assert line == b"%d\n" % number, (number, line)
+                if number % 10_000 == 0:
+                    _log_rotation.rotate(pods.host, "flood")
             assert following.stdout.readline() == b"done\n"
             assert [echo.result(PATIENCE) for echo in echoes] == [data] * 5
             pods.pod("flood", state="stopped", grace_period=0)
@@ -214,6 +219,12 @@ def test_a_million_lines_while_five_commands_run(environment: dict[str, str], po
             assert following.wait(PATIENCE) == 0
         assert hyper(environment, "logs", "flood", "--tail", "2") == b"loud  | 1000000\nloud  | done\n"
         assert hyper(environment, "logs", "flood").count(b"\n") == count + 1
+        # All of that lies in files that are not much larger than they should be; what became of the pod is known from the oldest of them.
+        sizes = [file.stat().st_size for file in log.parent.glob("log*")]
+        assert 10 < len(sizes) <= files
+        assert max(sizes) < 6 << 20, sizes
+        assert [event["event"] for event in json.loads(hyper(environment, "events", "--json", "flood", "loud"))][:2] == ["created", "started"]
+        assert [(each["name"], each["state"]) for each in pods.info("flood")["containers"]] == [("quiet", "terminated"), ("loud", "terminated")]
     finally:
         pods.pod("flood", state="absent", grace_period=0)
 

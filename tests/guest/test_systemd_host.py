@@ -386,7 +386,8 @@ def test_pods_that_are_removed_leave_nothing(pods: Pods, web: str, job: str, sho
     wait_for(lambda: not pods.makes_templates(), "the templates", timeout=240)
     left = pods.host.shell(
         "systemctl list-units --all --no-legend 'hyper-pod@*'; systemctl list-unit-files --no-legend 'hyper-pod@*';"
-        " find /etc/systemd/system /run/systemd -name 'hyper-pod*'; find /var/lib/hyper/pods /run/hyper -mindepth 1 -not -path '/run/hyper/locks/*';"
+        " find /etc/systemd/system /run/systemd -name 'hyper-pod*' -o -name 'hyper-logs*';"
+        " find /var/lib/hyper/pods /run/hyper -mindepth 1 -not -path '/run/hyper/locks/*';"
         f" pgrep -a qemu; ss -Hltn 'sport = :{PORT} or sport = :{LOW_PORT}'"
     )
     # Directories of no pod; guests is there when a test of guests used this host too.

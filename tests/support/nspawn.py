@@ -122,8 +122,9 @@ class SystemdHost:
 
     def hyper(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command ``hyper`` on this host from the control node."""
-        command, *rest = arguments
-        return self.from_control(sys.executable, "-m", "hyperstart", command, "--inventory", str(self.inventory), *rest)
+        words = 2 if arguments[0] in ("volume", "image") else 1
+        options = ("--inventory", str(self.inventory))
+        return self.from_control(sys.executable, "-m", "hyperstart", *arguments[:words], *options, *arguments[words:])
 
     def _ssh(self, user: str, script: str) -> subprocess.CompletedProcess[str]:
         options = [*_ssh_options(self._known_hosts), "-i", str(self._key)]

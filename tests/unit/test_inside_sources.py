@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a direct road sends to a host is all that it needs there, in an order in which it can be loaded, and no more."""
+"""What a direct road sends to a host, and what a host keeps, is all that it needs there, in an order in which it can be loaded, and no more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _inside, _inside_log
+from ansible_collections.hyper.pods.plugins.module_utils import _inside, _inside_log, _log_program
 
 PACKAGE = _inside.__name__.rpartition(".")[0]
 
@@ -26,7 +26,7 @@ def used(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("sources", [_inside.SOURCES, _inside_log.SOURCES], ids=["port", "log"])
+@pytest.mark.parametrize("sources", [_inside.SOURCES, _inside_log.SOURCES, _log_program.SOURCES], ids=["port", "log", "rotation"])
 def test_sources(sources: tuple[str, ...]) -> None:
     needed = {sources[-1]}
     for position in range(len(sources) - 1, -1, -1):

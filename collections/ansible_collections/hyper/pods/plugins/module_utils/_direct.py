@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network, _direct_share
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _direct_network, _direct_share, _log_program
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._guest import SECRETS
@@ -64,6 +64,9 @@ class Direct(Supervisor):
         except HyperError:
             self.stop(unit.name)
             raise
+        if unit.rotates:
+            _log_program.provide(self.host)
+            _apart(_log_program.loop(self.host, process.pid))
 
     def stop(self, name: str, timeout: float = 0.0) -> None:
         super().stop(name, timeout)
@@ -132,8 +135,13 @@ def spawn(host: Host, argv: tuple[str, ...], log: BinaryIO, *, low_ports: bool =
 
     log: gets what it says. low_ports: it may bind ports below 1024, and that is all it may. pass_fds: descriptors that stay open in it.
     """
+    argv = (*_confined(host, low_ports=low_ports), _command.find(argv[0]), *argv[1:])
+    return _apart(argv, log, pass_fds)
+
+
+def _apart(argv: Sequence[str], log: int | BinaryIO = subprocess.DEVNULL, pass_fds: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*_confined(host, low_ports=low_ports), _command.find(argv[0]), *argv[1:]],
+        argv,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -5,24 +5,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ansible_collections.hyper.pods.plugins.module_utils import _log_files
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._inside import SOURCES as PORT_SOURCES
 from ansible_collections.hyper.pods.plugins.module_utils._inside import answer, containers, failure
 from ansible_collections.hyper.pods.plugins.module_utils._log import blocks_backwards
+from ansible_collections.hyper.pods.plugins.module_utils._log_watch import Watch
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
 
 # This module and all that it uses, each after those that it uses itself.
-SOURCES = (*PORT_SOURCES, "_fields", "_status", "_log", "_inside_log")
+SOURCES = (*PORT_SOURCES, "_fields", "_status", "_log_files", "_log", "_log_watch", "_inside_log")
 _CHUNK = 1 << 20
-_PAUSE = 0.05
 
 
 class NoPreviousRun(HyperError):
@@ -55,19 +55,15 @@ class Log:
             close()
 
 
-def open_log(host: Host, pod: str, wanted: Wanted, pause: Callable[[float], bool]) -> Log:
-    """pause: waits so many seconds and tells whether to go on. Raises as ``containers``, ContainerNotFound, NoPreviousRun."""
+def open_log(host: Host, pod: str, wanted: Wanted, ends: Sequence[int] = ()) -> Log:
+    """ends: descriptors; when one of them can be read, or hangs up, nobody follows any more. Raises as ``containers``, ContainerNotFound, NoPreviousRun."""
     main, init = containers(host, pod)
     names = (*init, *main)
     if wanted.container is not None and wanted.container not in names:
         raise ContainerNotFound(pod, wanted.container, list(names))
-
-    def alive() -> bool:
-        with running(host.pod_run_dir(pod)) as process:
-            return process is not None
-
+    path = host.pod_dir(pod) / "log"
     try:
-        file = (host.pod_dir(pod) / "log").open("rb")
+        file = _log_files.opened(path)
     except FileNotFoundError:
         return Log(names, iter(()))
     try:
@@ -78,7 +74,7 @@ def open_log(host: Host, pod: str, wanted: Wanted, pause: Callable[[float], bool
         keep = _filter(wanted, runs)
         start = 0 if wanted.tail is None else _start_of_tail(file, wanted.tail, keep)
         follow = wanted.follow and runs is None
-        return Log(names, _read(file, start, keep, lambda: follow and pause(_PAUSE) and alive()))
+        return Log(names, _followed(file, start, keep, path, host.pod_run_dir(pod), ends) if follow else _read(file, start, keep))
     except BaseException:
         file.close()
         raise
@@ -139,7 +135,17 @@ def _start_of_tail(file: BinaryIO, tail: int, keep: _Filter | None) -> int:
     return 0 if tail else end or 0
 
 
-def _read(file: BinaryIO, start: int, keep: _Filter | None, more: Callable[[], bool]) -> Iterator[bytes]:
+def _followed(file: BinaryIO, start: int, keep: _Filter | None, path: Path, run_dir: Path, ends: Sequence[int]) -> Iterator[bytes]:
+    """As ``_read``, and what is written from then on, until the guest ends."""
+    with running(run_dir) as process:
+        if process is None:
+            yield from _read(file, start, keep)
+            return
+        with Watch(path, (process.pidfd, *ends)) as watch:
+            yield from _read(file, start, keep, watch.wait)
+
+
+def _read(file: BinaryIO, start: int, keep: _Filter | None, more: Callable[[], bool] = lambda: False) -> Iterator[bytes]:
     """Whole lines from an offset on, in blocks, and once more when ``more`` has said that there will be none."""
     with file:
         file.seek(start)
@@ -170,10 +176,8 @@ def _kept(block: bytes, offset: int, keep: _Filter) -> Iterator[bytes]:
 def serve(request: Mapping[str, Any]) -> None:
     """Answer a request that came with the sources, in a line of JSON, and write the lines behind it until the other end has gone."""
     host = Host(Path(request["state_dir"]), Path(request["run_dir"]))
-    poll = select.poll()
-    poll.register(0, select.POLLIN)
     try:
-        log = open_log(host, request["pod"], Wanted(**request["wanted"]), lambda seconds: not poll.poll(seconds * 1000))
+        log = open_log(host, request["pod"], Wanted(**request["wanted"]), ends=(0,))
     except (HyperError, OSError) as error:
         answer(failure(error))
         return

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
+from ansible_collections.hyper.pods.plugins.module_utils import _log_files
 from ansible_collections.hyper.pods.plugins.module_utils._fields import Malformed
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Phase, Status
 
@@ -100,6 +101,22 @@ def event(line: Line) -> Event:
     return Event(word, line.container, values, line.timestamp)
 
 
+def is_event(text: bytes) -> bool:
+    """Whether a line, if it is one, is an event; quick."""
+    return text.startswith(_EVENT_MARK, _BEFORE_MARK)
+
+
+def event_of(text: bytes) -> Event | None:
+    """The event that a whole line tells; None when it is none."""
+    line = _line(text[:-1]) if is_event(text) and text.endswith(b"\n") else None
+    return None if line is None else event(line)
+
+
+def begins_life(found: Event) -> bool:
+    """Whether nothing that was told before concerns the guest any more."""
+    return found.word in ("boot", "start") and found.container == "-"
+
+
 def read(path: Path, *, container: str | None = None, tail: int | None = None, events: bool = False) -> Iterator[Line]:
     """The containers' output in order, of all lives of the guest.
 
@@ -110,7 +127,7 @@ def read(path: Path, *, container: str | None = None, tail: int | None = None, e
     def wanted(line: Line) -> bool:
         return (events or line.stream != "event") and (container is None or line.container == container)
 
-    with path.open("rb") as file:
+    with _log_files.opened(path) as file:
         if tail is None:
             yield from filter(wanted, _lines(file))
             return
@@ -143,6 +160,12 @@ def mark_start(path: Path) -> None:
     now = time.time_ns()
     whole = datetime.fromtimestamp(now // 10**9, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     line = f"{whole}.{now % 10**9:09d}Z event F - start\n".encode()
+    with _log_files.opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        # A guest that was killed may have left half a line.
+        if file.read(1) not in (b"", b"\n"):
+            line = b"\n" + line
     # QEMU's user owns the file: it must not be able to lead root elsewhere by a link.
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -154,14 +177,14 @@ def mark_start(path: Path) -> None:
 def last_life(path: Path) -> Life | None:
     """The guest's last life; None when it has never come so far as to say anything, or there is no log. Cost: what was written since its boot."""
     try:
-        file = path.open("rb")
+        file = _log_files.opened(path)
     except FileNotFoundError:
         return None
     events: list[Event] = []
     with file:
         for found in _events_backwards(file):
             events.append(found)
-            if found.word in ("boot", "start") and found.container == "-":
+            if begins_life(found):
                 break
         else:
             return None

@@ -170,6 +170,7 @@ def parse(definition: object, objects: Objects = {}) -> Pod:  # noqa: B006, read
     if spec.boolean("shareProcessNamespace") is False:
         raise NotSupported(spec.at("shareProcessNamespace"), "the containers of a pod share one PID namespace", "Remove the field or set it to true")
     network = _manifest_network.network(annotations, metadata.at("annotations"))
+    _manifest_annotations.check_log(annotations, metadata.at("annotations"))
     asked, side_by_side = _resources_asked(spec)
     cpus, memory_mib = guest_size(spec, side_by_side)
     sources = Sources(

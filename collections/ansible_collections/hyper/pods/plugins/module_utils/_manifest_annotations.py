@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.hyper.pods.plugins.module_utils import _ulimit
+from ansible_collections.hyper.pods.plugins.module_utils import _log_limits, _ulimit
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.module_utils._ulimit import Ulimit
 
@@ -28,6 +28,8 @@ WORDS: Mapping[str, str] = {
 OF_POD: Mapping[str, str] = {
     "network": "the pod's NICs, [words or JSON](using.md#networks): `nat`, `nat:backend, user`",
     "published-from": "networks that may connect to published ports, `10.0.0.0/8, 2001:db8::/32`; on a nat network",
+    _log_limits.SIZE: f"how large a file of the pod's log grows before the next one is begun, `10Mi` unless said, from {_log_limits.LEAST >> 10}Ki on",
+    _log_limits.FILES: f"how many files of that size its log has, `5` unless said, from 2 to {_log_limits.MOST_FILES}; the oldest go",
 }
 # What useradd(8) lets a name be, and numbers.
 _NAME = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}\$?"
@@ -77,6 +79,16 @@ def owned(annotations: Mapping[str, str], containers: Mapping[str, bool], where:
 def labels(values: Mapping[str, str]) -> str:
     """Labels as their annotation says them."""
     return json.dumps(dict(values), ensure_ascii=False)
+
+
+def check_log(annotations: Mapping[str, str], where: str) -> None:
+    """Refuse limits of the log that a pod cannot have. where: the path of the annotations. Raises InvalidManifest with the annotation's path."""
+    for word in (_log_limits.SIZE, _log_limits.FILES):
+        own = {name: value for name, value in annotations.items() if name == f"{PREFIX}{word}"}
+        try:
+            _log_limits.parse(own)
+        except ValueError as error:
+            raise InvalidManifest(str(error), where=f"{where}[{PREFIX}{word}]") from None
 
 
 def check(word: str, value: str, where: str) -> None:

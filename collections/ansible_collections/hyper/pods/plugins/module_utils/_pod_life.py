@@ -21,6 +21,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _launch,
     _launch_secrets,
     _log,
+    _log_rotation,
     _network_host,
     _pod_files,
     _pod_guest,
@@ -205,6 +206,7 @@ class PodLife:
             networks=ends.networks,
             share=_host_paths.share(host, record.pod),
             secrets=_pod_secrets.current(host, name) if any(disk.path == SECRETS for disk in guest.disks) else None,
+            rotates=True,
         )
 
     def rename(self, name: str, new: str) -> None:
@@ -245,6 +247,7 @@ class PodLife:
             guest = self._guest(record, links)
             unit = self._unit(record, guest)
             _record.write(host, name, record)
+            _log_rotation.rotate_ended(host, name)
             self._supervisor.define(unit)
             self._spawn(unit, guest)
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _host_share, _network_units
+from ansible_collections.hyper.pods.plugins.module_utils import _command, _host_share, _log_program, _network_units
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._guest import SECRETS
@@ -55,6 +55,9 @@ class Systemd(Supervisor):
         if unit.share is not None:
             share = _host_share.unit_texts(unit.share, f"{unit.name}.service", unit.user, _homes(part.root for part in unit.share.parts))
             texts.update((self._units / file, text) for file, text in share.items())
+        if unit.rotates:
+            _log_program.provide(self.host)
+            texts.update((self._units / file, text) for file, text in _log_program.units(self.host).items())
         changed = {file: text for file, text in texts.items() if not file.is_file() or file.read_text() != text}
         for file, text in changed.items():
             write_atomic(file, text.encode())
@@ -107,6 +110,9 @@ class Systemd(Supervisor):
                 _systemctl("stop", *(file.name for file in share))
             for file in share:
                 file.unlink(missing_ok=True)
+            if not any(self._units.glob("hyper-pod@*.service")):
+                for file in (_log_program.TIMER, _log_program.SERVICE):
+                    (self._units / file).unlink(missing_ok=True)
             _systemctl("daemon-reload")
             _forget_failures(f"{name}.service", *(file.name for file in share))
 
@@ -169,6 +175,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "After=network.target network-online.target",
         *(f"{key}={_network_units.service(plan.name)}" for plan in unit.networks for key in ("Requires", "After")),
         *(f"{key}={_host_share.socket_unit(unit.share.pod)}" for key in ("Requires", "After") if unit.share is not None),
+        *([f"Wants={_log_program.TIMER}"] if unit.rotates else []),
         f"RequiresMountsFor={quoted(str(unit.state_dir))}",
         "StartLimitIntervalSec=300",
         "StartLimitBurst=5",

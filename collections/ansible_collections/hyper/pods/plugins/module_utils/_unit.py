@@ -40,6 +40,7 @@ class Unit:
     share: what it has of the host's files, served beside it.
     before, after: what root does before each start of QEMU and after its end. networks: are there as long as it runs.
     secrets: the file, encrypted by the supervisor, whose content QEMU finds in the place of _guest.SECRETS.
+    rotates: it is a pod's, whose log is rotated as long as it runs.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Unit:
     networks: tuple[NetworkPlan, ...] = ()
     share: Share | None = None
     secrets: Path | None = None
+    rotates: bool = False
 
     @property
     def has_taps(self) -> bool:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils import _log
+from ansible_collections.hyper.pods.plugins.module_utils import _log, _qemu_process
 from ansible_collections.hyper.pods.plugins.module_utils._channel import Deadline, GuestTimeout, GuestUnreachable
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
@@ -94,11 +93,9 @@ def until_completed(host: Host, name: str, *, timeout: float, alive: Callable[[]
     """Wait until every container has ended and the guest is off. Raises ContainerFailed, GuestFailed, WaitTimeout."""
     deadline = Deadline(timeout)
     _watch(host, name, lambda status: status.phase in ("Succeeded", "Failed"), "completed", timeout, alive, say)
-    while alive():
-        if deadline.passed:
+    with _qemu_process.running(host.pod_run_dir(name)) as process:
+        if process is not None and not process.wait(deadline.left() or 0.0):
             raise WaitTimeout("the guest did not power off in time" + _last_words(host, name), where=f"pod {name}", remedy=f"Stop it: hyper stop {name}")
-        # The process belongs to the supervisor, not to us: its end is not ours to be told of.
-        time.sleep(0.02)
 
 
 def _is_started(status: Status, restarted: Mapping[str, int]) -> bool:
