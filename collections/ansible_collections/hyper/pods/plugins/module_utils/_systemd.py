@@ -111,8 +111,8 @@ class Systemd(Supervisor):
             for file in share:
                 file.unlink(missing_ok=True)
             if not any(self._units.glob("hyper-pod@*.service")):
-                for file in (_log_program.TIMER, _log_program.SERVICE):
-                    (self._units / file).unlink(missing_ok=True)
+                for shared in (_log_program.TIMER, _log_program.SERVICE):
+                    (self._units / shared).unlink(missing_ok=True)
             _systemctl("daemon-reload")
             _forget_failures(f"{name}.service", *(file.name for file in share))
 
