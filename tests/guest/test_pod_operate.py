@@ -45,35 +45,107 @@ def hyper(pods: PodHost) -> Hyper:
     return Hyper(pods)
 
 
+def four(pods: PodHost, pod: Any, state: str, expected: list[tuple[str, str]], phase: str | None, *, again: bool = False, **options: Any) -> dict[str, Any]:
+    """One of the three parts of the twelve steps: checked twice, done, and done again, the latter checked too. again: what is asked for is done each time
+    anew. phase: the pod's afterwards, None: there is none. Returns what was done."""
+
+    def known() -> Any:
+        # Of a pod that runs, what is no matter of time.
+        return [(each["name"], each["phase"], each["containers"]) for each in pods.module("pod_info")["pods"] if each["name"] == name]
+
+    name = pod if isinstance(pod, str) else pod["metadata"]["name"]
+    former, pid = known(), pods.pid(name)
+    checks = [pods.pod(pod, state=state, check=True, diff=True, **options) for _ in range(2)]
+    assert [brief(check) for check in checks] == [expected, expected]
+    assert (known(), pods.pid(name)) == (former, pid)
+    done: dict[str, Any] = pods.pod(pod, state=state, diff=True, **options)
+    assert (done["changed"], brief(done), done["diff"]) == (True, expected, checks[0]["diff"])
+    assert [each["phase"] for each in done["pods"]] == ([] if phase is None else [phase])
+    assert [each[1] for each in known()] == [each["phase"] for each in done["pods"]]
+    for check in (True, False):
+        second = pods.pod(pod, state=state, check=check, **options)
+        assert (second["changed"], brief(second)) == (again, expected if again else [])
+    return done
+
+
+def test_twelve_steps_of_a_definition(pods: PodHost) -> None:
+    """What is created and not started: defined (create), defined otherwise (modify), removed (delete)."""
+    first = manifest("op-defined", {"name": "a"})
+    second = manifest("op-defined", {"name": "a"}, {"name": "b"})
+    try:
+        four(pods, first, "present", [("create", "live")], "Pending")
+        four(pods, second, "present", [("update", "live")], "Pending")
+        four(pods, "op-defined", "absent", [("delete", "live")], None)
+    finally:
+        pods.pod("op-defined", state="absent", grace_period=0)
+
+
 def test_twelve_steps_of_a_pause(pods: PodHost, shop: str) -> None:
-    """Held (create), let go on (modify), ended while held (delete): each checked twice, done, and done again."""
-    pause, resume, stop = [("pause", "pauses the guest")], [("resume", "resumes the guest")], [("stop", "stops the guest")]
+    """Held (create), let go on (modify), ended while held (delete)."""
     pid = pods.pid(shop)
-
-    def steps(state: str, expected: list[tuple[str, str]], phase: str) -> None:
-        former = pods.info(shop)["phase"]
-        checks = [pods.pod(shop, state=state, check=True) for _ in range(2)]
-        assert [brief(check) for check in checks] == [expected, expected]
-        assert pods.info(shop)["phase"] == former
-        done = pods.pod(shop, state=state)
-        assert (done["changed"], brief(done), done["diff"]) == (True, expected, checks[0]["diff"])
-        assert done["pods"][0]["phase"] == pods.info(shop)["phase"] == phase
-        for check in (True, False):
-            assert pods.pod(shop, state=state, check=check)["changed"] is False
-
-    steps("paused", pause, "Paused")
+    four(pods, shop, "paused", [("pause", "pauses the guest")], "Paused")
     began = time.monotonic()
     assert pods.module("pod_exec", pod=shop, argv=["true"], fails=True)["error"] == "PodPaused"
     assert pods.pod(shop, state="killed", signal="HUP", fails=True)["error"] == "PodPaused"
     assert time.monotonic() - began < 10
     assert container(pods, shop, 0)["state"] == "running"
-    steps("started", resume, "Running")
+    four(pods, shop, "started", [("resume", "resumes the guest")], "Running")
     assert pods.pid(shop) == pid
     assert pods.shell(shop, "web", "echo alive") == "alive"
     pods.pod(shop, state="paused")
-    steps("stopped", stop, "Stopped")
+    four(pods, shop, "stopped", [("stop", "stops the guest")], "Stopped")
     assert pods.pod(shop, state="paused", fails=True)["error"] == "PodNotRunning"
     assert brief(pods.pod(shop, state="started")) == [("start", "starts the guest")]
+
+
+def test_twelve_steps_of_a_restart_and_of_a_kill(pods: PodHost, shop: str) -> None:
+    """Of a container, of all of them, and of the guest. To restart or to signal is an act: asked for again, it is done again; what is killed stays so."""
+    restarts = [container(pods, shop, number)["restartCount"] for number in range(2)]
+    pid = pods.pid(shop)
+    four(pods, shop, "restarted", [("restart", "restarts container web")], "Running", again=True, containers=["web"])
+    assert [container(pods, shop, number)["restartCount"] for number in range(2)] == [restarts[0] + 2, restarts[1]]
+    hung_up = [pods.log(shop).count(f"{name} signalled signal=1") for name in ("web", "db")]
+    four(pods, shop, "killed", [("kill", "signals container db")], "Running", again=True, containers=["db"], signal="HUP")
+    four(pods, shop, "killed", [("kill", "signals all containers")], "Running", again=True, signal="HUP")
+    assert [pods.log(shop).count(f"{name} signalled signal=1") for name in ("web", "db")] == [hung_up[0] + 2, hung_up[1] + 4]
+    assert pods.pid(shop) == pid
+    four(pods, shop, "killed", [("kill", "stops the guest")], "Stopped")
+    # One that does not run is started by that; then there is a guest to be restarted.
+    started = [pods.pod(shop, state="restarted", check=True), pods.pod(shop, state="restarted")]
+    assert [brief(each) for each in started] == [[("start", "starts the guest")]] * 2
+    pid = pods.pid(shop)
+    restarted = [pods.pod(shop, state="restarted", check=True), pods.pod(shop, state="restarted")]
+    assert [brief(each) for each in restarted] == [[("restart", "restarts the guest")]] * 2
+    assert pods.pid(shop) not in (None, pid)
+
+
+def test_twelve_steps_of_waiting(pods: PodHost, shop: str) -> None:
+    """For each condition, in check mode and for real, first and again: nothing is changed, and a check waits for nothing."""
+
+    def wait(condition: str, **options: Any) -> dict[str, Any]:
+        done: dict[str, Any] = pods.module("pod_wait", names=[shop], condition=condition, timeout=60, **options)
+        return done
+
+    def known() -> tuple[Any, ...]:
+        return pods.pid(shop), container(pods, shop, 0), container(pods, shop, 2)
+
+    before = known()
+    for condition in ("running", "ready"):
+        for check in (True, True, False, False):
+            if condition == "ready" and not check:
+                # One container has failed, and will never be.
+                assert pods.module("pod_wait", names=[shop], condition=condition, timeout=1, fails=True)["error"] == "WaitTimeout"
+                continue
+            done = wait(condition, check=check)
+            assert (done["changed"], done["rc"], done["pods"][0]["phase"]) == (False, 0, "Running")
+    assert known() == before
+    assert wait("completed", check=True)["pods"][0]["phase"] == "Running"
+    pods.pod(shop, state="stopped")
+    for check in (True, True, False, False):
+        done = wait("completed", check=check)
+        assert (done["changed"], done["rc"], done["pods"][0]["phase"]) == (False, 3, "Stopped")
+    assert pods.module("pod_wait", names=[shop], condition="running", fails=True)["error"] == "PodNotRunning"
+    pods.pod(shop, state="started")
 
 
 def test_a_signal_and_what_follows(pods: PodHost, shop: str) -> None:

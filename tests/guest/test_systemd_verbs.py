@@ -79,7 +79,7 @@ def test_verbs_over_ssh(host: SystemdHost, tmp_path: Path) -> None:
         (f"wait --for ready {POD}", pods("phase"), ["Running"], 0),
         # What the container wrote lies in more than one file, and is one log.
         (f"logs {POD} app", lambda said: [line["message"] for line in said], [*map(str, range(1, LINES + 1)), "hung up"], 0),
-        (f"events {POD} side", each("event"), ["created", "started", "exited", "restarting", "created", "started"], 0),
+        (f"events {POD} side", each("event"), ["created", "started", "restarting", "exited", "created", "started"], 0),
         (f"stop {POD}", pods("phase"), ["Stopped"], 0),
         (f"commit --container app {POD} saved:1", changed, True, 0),
         ("tag saved:1 saved:2", changed, True, 0),

@@ -31,7 +31,8 @@ NAME = "kvm1"
 CONTROL_ADDRESS, ADDRESS = "10.77.0.1", "10.77.0.2"
 # systemd-nspawn(1) ends with this code when the machine asked for a reboot and a unit is to start it again (--keep-unit).
 _REBOOT = 133
-_PATIENCE = 90.0
+# A guest of it that ends in order has a minute and a quarter for that before it may go down.
+_PATIENCE = 300.0
 _WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 # systemd-nspawn that is killed leaves the machine running; as PID 1 of a namespace it does not.
 _IN_PIDS = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
