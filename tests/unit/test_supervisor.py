@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils._direct import Direct
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._qemu_process import running
-from ansible_collections.hyper.pods.plugins.module_utils._systemd import WrongRunDir, unit_text
+from ansible_collections.hyper.pods.plugins.module_utils._systemd import _END_LINE, WrongRunDir, unit_text
 from ansible_collections.hyper.pods.plugins.module_utils._unit import QemuFailed, Unit
 
 from tests.support.guests import short_host, wait_for
@@ -158,3 +158,10 @@ def test_low_ports_can_be_bound_and_nothing_else(forwards: str, kept: str) -> No
 def test_sockets_outside_of_run_are_refused() -> None:
     with pytest.raises(WrongRunDir):
         text(run_dir=Path("/srv/run/web"))
+
+
+@pytest.mark.parametrize(("left", "made"), [(b"", b""), (b"whole\n", b"whole\n"), (b"whole\nhal", b"whole\nhal\n")])
+def test_half_a_line_is_ended_before_a_guest_is_started_again(tmp_path: Path, left: bytes, made: bytes) -> None:
+    (tmp_path / "log").write_bytes(left)
+    subprocess.run(["sh", "-c", _END_LINE, "sh", str(tmp_path / "log")], check=True)
+    assert (tmp_path / "log").read_bytes() == made

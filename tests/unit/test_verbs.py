@@ -19,8 +19,8 @@ import yaml
 
 from hyperstart import _ansible, _operation, cli
 from hyperstart.errors import HostFailure
+from tests.support.stage import POD, Stage, hyper
 from tests.support.verbs import DIRECT, LOOKS, PARTS, VERBS, Verb
-from tests.unit.test_cli import POD, Stage, hyper, stage  # noqa: F401
 from tests.unit.test_docs import MODULES, ROOT, check_task, constant
 
 PLAYBOOKS = {path.stem: path for path in (ROOT / "playbooks").glob("*.yml")}
@@ -146,13 +146,13 @@ def test_the_documents_name_it(verb: Verb) -> None:
 
 
 @pytest.fixture
-def answering(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:  # noqa: F811
+def answering(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage whose module is whichever the verb's is."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"secret\n")))
     return stage
 
 
-def perform(stage: Stage, verb: Verb, tmp_path: Path, *more: str) -> int:  # noqa: F811
+def perform(stage: Stage, verb: Verb, tmp_path: Path, *more: str) -> int:
     stage.results = [("localhost", verb.module, {**ANSWER, **OTHERS.get(verb.module, {})})]
     words = words_of(verb, tmp_path)
     # Before the words of a command that is run, and behind those of a group.

@@ -32,6 +32,9 @@ _STOP = (
     'elif [ "$SERVICE_RESULT" = success ]; then exec rm -f "$2"; fi'
 )
 
+# A guest that was killed may have left half a line, which the first of its next life must not become the end of.
+_END_LINE = 'test -z "$(tail -c 1 "$1")" || echo >>"$1"'
+
 
 class WrongRunDir(HyperError):
     """The directory for sockets is none that systemd can make anew at each boot."""
@@ -190,6 +193,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         f"ExecStartPre={line('mkfifo', '-m', '600', *ends)}",
         # Encrypted on disk; decrypted by systemd at each start, in memory that only this unit sees.
         *([f"LoadCredentialEncrypted={_CREDENTIAL}:{plain(str(unit.secrets))}"] if unit.secrets else []),
+        *([f"ExecStartPre={line('sh', '-c', _END_LINE, 'sh', str(unit.state_dir / 'log'))}"] if unit.rotates else []),
         # Words for this one start. Where there are none, as at each boot of the host, the variable is none either.
         f"EnvironmentFile=-{plain(str(incoming_file(unit.run_dir)))}",
         f"ExecStart={line(*argv).replace(str(SECRETS), f'%d/{_CREDENTIAL}')} $HYPER_INCOMING",
