@@ -15,8 +15,8 @@ from types import TracebackType
 _MODIFY, _ATTRIB, _DELETE_SELF, _MOVE_SELF = 0x2, 0x4, 0x400, 0x800
 _MASK = _MODIFY | _ATTRIB | _DELETE_SELF | _MOVE_SELF
 _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
-# Where the kernel grants no more of them.
-_PAUSE_MS = 250
+# A signal that comes just before a wait begins is seen by Python only after it. Where the kernel grants no more of them, the log is looked at so often.
+_WAIT_MS, _PAUSE_MS = 1000, 250
 
 
 class Watch:
@@ -40,13 +40,13 @@ class Watch:
             os.close(self._inotify)
 
     def wait(self) -> bool:
-        """Return when something may have been written since the call before; False once nothing will be."""
+        """Return when something may have been written since the call before, a second later at most; False once nothing will be."""
         if self._inotify < 0:
             return not self._poll.poll(_PAUSE_MS)
         # The name may have come to be another file's: what was written there before it was watched is read at once.
         file = int(self._add(self._inotify, self._path, _MASK))
         fresh, self._file = file >= 0 and file != self._file, file
-        ready = [descriptor for descriptor, _ in self._poll.poll(0 if fresh else None)]
+        ready = [descriptor for descriptor, _ in self._poll.poll(0 if fresh else _WAIT_MS)]
         if any(descriptor != self._inotify for descriptor in ready):
             return False
         if ready:
