@@ -15,7 +15,7 @@ from types import TracebackType
 _MODIFY, _ATTRIB, _DELETE_SELF, _MOVE_SELF = 0x2, 0x4, 0x400, 0x800
 _MASK = _MODIFY | _ATTRIB | _DELETE_SELF | _MOVE_SELF
 _FLAGS = os.O_CLOEXEC | os.O_NONBLOCK
-# A signal that comes just before a wait begins is seen by Python only after it. Where the kernel grants no more of them, the log is looked at so often.
+# A signal that comes just before a wait begins is seen by Python only after it. Where the kernel grants no more watches, the log is looked at so often.
 _WAIT_MS, _PAUSE_MS = 1000, 250
 
 
