@@ -135,7 +135,7 @@ def test_a_container_goes_and_its_neighbours_keep_their_processes(pods: PodHost,
 
 def test_by_the_command_line_and_the_playbooks(pods: PodHost, shop: str) -> None:
     hyper, port = Hyper(pods), free_port()
-    assert hyper("label", shop, "a=1", "tier-").stdout == f"{shop}: changed (labels changed; volume said changed)\n"
+    assert hyper("label", shop, "a=1", "tier-").stdout == f"{shop}: changed, live (labels changed; volume said changed)\n"
     assert hyper("label", shop).stdout == "a=1\n"
     assert hyper.json("label", shop) == [{"host": "localhost", "pod": shop, "labels": {"a": "1"}}]
     assert "nothing to do" in hyper("label", shop, "a=1").stdout

@@ -75,4 +75,4 @@ def test_a_plan_that_cannot_be_carried_out_is_told(init: Init) -> None:
     with init.pod(plan=bytes(512)) as pod:
         assert pod.wait() == 2
         status = pod.life().status()
-        assert status == Status("Failed", "plan: this is not a launch plan", started_at=status.started_at)
+        assert status == Status("Failed", "plan: this does not begin with HYPERPLN", started_at=status.started_at)
