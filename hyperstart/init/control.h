@@ -75,7 +75,7 @@
 #define STATUS_PHASE 1        /* text ! "Pending", "Running", "Succeeded", "Failed", "Stopping" */
 #define STATUS_MESSAGE 2      /* text */
 #define STATUS_CONTAINER 3    /* fields +, in the plan's order */
-#define STATUS_REASON 4       /* text: "DeadlineExceeded" */
+#define STATUS_REASON 4       /* text: "DeadlineExceeded", "Evicted" */
 #define STATUS_STARTED_AT 240 /* number: nanoseconds since 1970, of the guest's start */
 #define STATUS_INTERFACE 260  /* fields +, in the plan's order: those that are given addresses by the network */
 

@@ -338,6 +338,7 @@ static const struct rule container_rules[] = {
     RULE(CONTAINER_CPU_QUOTA, FIELD_NUMBER, false, container_plan, cpu_quota, NULL),
     RULE(CONTAINER_CPU_WEIGHT, FIELD_NUMBER, false, container_plan, cpu_weight, NULL),
     RULE(CONTAINER_MEMORY_LIMIT, FIELD_NUMBER, false, container_plan, memory_limit, NULL),
+    RULE(CONTAINER_STORAGE_LIMIT, FIELD_NUMBER, false, container_plan, storage_limit, NULL),
     RULE(CONTAINER_DEVICE, FIELD_FORMS, false, container_plan, devices, &device_form),
     RULE(CONTAINER_ULIMIT, FIELD_FORMS, false, container_plan, ulimits, &ulimit_form),
     RULE(CONTAINER_GROUP_NAME, FIELD_TEXTS, false, container_plan, group_names, NULL),

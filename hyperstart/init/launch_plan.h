@@ -91,6 +91,7 @@ struct container_plan {
     } ulimits;
     uint64_t stop_signal, grace_period;           /* the latter in seconds */
     uint64_t cpu_quota, cpu_weight, memory_limit; /* microseconds in 100000, 1 to 10000, bytes; 0: none */
+    uint64_t storage_limit;                       /* bytes in its writable layer; 0: none */
     char *restart_policy_text;
     enum restart_policy restart_policy;
     struct {

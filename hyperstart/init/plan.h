@@ -109,6 +109,7 @@
 #define CONTAINER_CPU_QUOTA 33         /* number of microseconds in each 100000; absent: no limit */
 #define CONTAINER_CPU_WEIGHT 34        /* number, 1 to 10000; absent: the kernel's default */
 #define CONTAINER_MEMORY_LIMIT 35      /* number of bytes; absent: no limit */
+#define CONTAINER_STORAGE_LIMIT 420    /* number of bytes in its writable layer; absent: no limit */
 #define CONTAINER_ULIMIT 260           /* fields + of every process of it */
 #define CONTAINER_GROUP_NAME 261       /* text + an additional group, by its name in the image */
 #define CONTAINER_DEVICE 220           /* fields + */

@@ -10,6 +10,7 @@
 #include "network.h"
 #include "scratch.h"
 #include "secrets.h"
+#include "storage_limit.h"
 #include "sysctl.h"
 #include "volume_disks.h"
 #include "volume_nfs.h"
@@ -25,6 +26,8 @@
 #include <unistd.h>
 
 #define SERIAL_SCRATCH "hyper-scratch"
+/* In seconds, as the kubelet grants it to who fills a disk. */
+#define EVICTION_GRACE_PERIOD 1
 
 struct pod pod;
 static bool *interfaces_ready;
@@ -42,14 +45,20 @@ static void set_phase(enum pod_phase phase) {
     pod.changes++;
 }
 
-static void deadline_passed(struct timer *timer) {
-    (void)timer;
+static void fail_all(const char *reason, const char *message, const char *cause, int64_t grace_period) {
     if (pod_is_stopping())
         return;
-    pod.overdue = true;
-    set_message("Pod was active on the node longer than the specified deadline");
-    pod_stop("deadline", -1);
+    pod.failure = reason;
+    set_message(message);
+    pod_stop(cause, grace_period);
 }
+
+static void deadline_passed(struct timer *timer) {
+    (void)timer;
+    fail_all("DeadlineExceeded", "Pod was active on the node longer than the specified deadline", "deadline", -1);
+}
+
+void pod_evict(const char *message) { fail_all("Evicted", message, "evicted", EVICTION_GRACE_PERIOD); }
 
 void pod_begin(void) {
     pod.started_at = realtime_ns();
@@ -201,7 +210,7 @@ void pod_stop(const char *cause, int64_t grace_period) {
     if (pod_is_over())
         return;
     if (pod.phase < POD_STOPPING) {
-        log_event("-", "stopping", "cause", cause, NULL);
+        log_event("-", "stopping", "cause", cause, pod.failure ? "message" : NULL, pod.message, NULL);
         set_phase(POD_STOPPING);
     }
     for (size_t index = pod.count; index-- > 0;)
@@ -267,6 +276,7 @@ void pod_container_changed(void) {
     all_started = started;
     if (tried && pod.phase == POD_PENDING)
         set_phase(POD_RUNNING);
+    storage_limits_watch();
 }
 
 static void log_end(const struct container *container) {
@@ -306,7 +316,7 @@ static void forget_removed(void) {
 
 void pod_settle(void) {
     size_t count = pod.count;
-    bool terminated = true, succeeded = pod.planned && !pod.broken && !pod.overdue;
+    bool terminated = true, succeeded = pod.planned && !pod.broken && !pod.failure;
     if (pod_is_over())
         return;
     for (size_t index = 0; index < count; index++)

@@ -20,7 +20,7 @@ struct pod {
     unsigned changes;    /* counts, so that watchers know */
     bool broken;         /* the plan could not be carried out */
     uint64_t started_at; /* nanoseconds since 1970 */
-    bool overdue;        /* its deadline has passed */
+    const char *failure; /* why it has failed whatever its containers end with: the reason of its status; NULL */
 };
 extern struct pod pod;
 
@@ -34,6 +34,8 @@ void pod_progress(void);
 void pod_break(const char *message);
 
 void pod_stop(const char *cause, int64_t grace_period);
+/* Ends it because it took more of the disk than it may. */
+void pod_evict(const char *message);
 /* A child of PID 1 ended. False: it is none of the containers' main processes. */
 bool pod_reaped(pid_t pid, int wait_status);
 /* After every batch of events. */

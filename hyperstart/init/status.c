@@ -55,7 +55,7 @@ void pod_status(struct writer *writer) {
     write_text(writer, STATUS_PHASE, phases[pod.phase]);
     write_text(writer, STATUS_MESSAGE, pod.message);
     write_number(writer, STATUS_STARTED_AT, pod.started_at);
-    write_text(writer, STATUS_REASON, pod.overdue ? "DeadlineExceeded" : "");
+    write_text(writer, STATUS_REASON, pod.failure ? pod.failure : "");
     leases_status(writer);
     for (size_t index = 0; index < pod.count; index++)
         write_container(writer, pod.containers[index]);

@@ -127,6 +127,7 @@ static void retune(struct container *container, const struct container_plan *wan
     plan->cpu_quota = wanted->cpu_quota;
     plan->cpu_weight = wanted->cpu_weight;
     plan->memory_limit = wanted->memory_limit;
+    plan->storage_limit = wanted->storage_limit;
     if (limits_change(plan, &error) < 0)
         fprintf(stderr, "hyperstart: %s\n", error.text);
     probes_change(container, wanted, generation);

@@ -57,6 +57,7 @@ FULL = LaunchPlan(
             cpu_quota=50000,
             cpu_weight=20,
             memory_limit=1 << 26,
+            storage_limit=1 << 30,
             ulimits=(Ulimit(7, 1024, 2**64 - 1),),
             group_names=("audio",),
             secret_argv=(Joined(1, (Piece("a", "b"), Piece("", "c"), Piece("d"))),),

@@ -194,6 +194,10 @@ APP = ContainerStatus("app", "running", pid=3, started_at=AT + 2, ready=True, st
             events((1, "-", "boot version=1"), (1, "-", 'failed message="no disk \\"hyper-plan\\""'), (1, "-", "poweroff phase=Failed")),
             _log.Life("1", AT + 1, "Failed", ended=True, failure='no disk "hyper-plan"'),
         ),
+        (
+            RUNNING + events((3, "-", 'stopping cause=evicted message="Container web holds \\"too much\\". "')),
+            _log.Life("1", AT + 1, "Stopping", cause="evicted", containers=(WEB, APP), message='Container web holds "too much". '),
+        ),
         (RUNNING + events((3, "-", "stopping cause=power-button")), _log.Life("1", AT + 1, "Stopping", cause="power-button", containers=(WEB, APP))),
         (
             RUNNING

@@ -356,7 +356,32 @@ def test_a_limit_is_the_request_where_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "resources", [{"limits": {"cpu": 1}, "requests": {"cpu": 2}}, {"limits": {"nvidia.com/gpu": 1}}, {"limits": {"ephemeral-storage": "much"}}]
+    ("own", "limit", "noted"),
+    [
+        ({"limits": {"ephemeral-storage": "1Gi"}}, 1 << 30, ()),
+        ({"limits": {"ephemeral-storage": "2k"}, "requests": {"ephemeral-storage": 1000}}, 2000, ("requests.ephemeral-storage",)),
+        ({"limits": {"ephemeral-storage": 0}}, None, ()),
+        ({"requests": {"ephemeral-storage": "1Gi"}}, None, ("requests.ephemeral-storage",)),
+    ],
+)
+def test_the_limit_of_a_writable_layer(own: dict[str, Any], limit: int | None, noted: tuple[str, ...]) -> None:
+    pod = parse(edited("spec.containers.0.resources", own))
+    assert pod.containers[0].resources.storage_limit == limit
+    assert pod.noted == tuple(f"spec.containers[0].resources.{path}" for path in noted)
+
+
+def test_the_storage_of_a_whole_pod_is_noted() -> None:
+    assert parse(edited("spec.resources", {"limits": {"ephemeral-storage": "1Gi"}})).noted == ("spec.resources.limits.ephemeral-storage",)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"limits": {"cpu": 1}, "requests": {"cpu": 2}},
+        {"limits": {"nvidia.com/gpu": 1}},
+        {"limits": {"ephemeral-storage": "much"}},
+        {"limits": {"ephemeral-storage": 1}, "requests": {"ephemeral-storage": 2}},
+    ],
 )
 def test_refusals_of_resources(resources: dict[str, Any]) -> None:
     with pytest.raises(InvalidManifest, match=r"spec\.containers\[0\]\.resources\."):

@@ -200,6 +200,7 @@ TIER = {"name": "shop", "labels": {"tier": "back"}}
         (at(f"{WEB0}.volumeMounts.0.mountPath", "/other"), RESTARTS_WEB),
         (at(f"{WEB0}.resources", {"limits": {"memory": "64Mi"}}), ["live"]),
         (at(f"{WEB0}.resources", {"limits": {"cpu": "500m"}}), ["live"]),
+        (at(f"{WEB0}.resources", {"limits": {"ephemeral-storage": "1Gi"}}), ["live"]),
         (at(f"{WEB0}.restartPolicy", "OnFailure"), ["live"]),
         (at(f"{APP1}.name", "other"), ["stops container app", "starts container other"]),
         (at(APP1, None), ["stops container app"]),

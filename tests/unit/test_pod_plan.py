@@ -121,14 +121,15 @@ LIMITED = ImageConfig(
 @pytest.mark.parametrize(
     ("own", "limits"),
     [
-        ({}, (50000, 20, 64 << 20)),
-        ({"requests": {"cpu": "1"}}, (None, 39, 64 << 20)),
-        ({"limits": {"memory": "1Gi"}}, (50000, 20, 1 << 30)),
+        ({}, (50000, 20, 64 << 20, None)),
+        ({"requests": {"cpu": "1"}}, (None, 39, 64 << 20, None)),
+        ({"limits": {"memory": "1Gi"}}, (50000, 20, 1 << 30, None)),
+        ({"limits": {"ephemeral-storage": "1Gi"}}, (50000, 20, 64 << 20, 1 << 30)),
     ],
 )
 def test_limits_of_an_image_hold_where_the_definition_says_nothing(own: dict[str, Any], limits: tuple[int | None, ...]) -> None:
     app = planned([{"name": "app", "resources": own}], config=LIMITED)["app"]
-    assert (app.cpu_quota, app.cpu_weight, app.memory_limit) == limits
+    assert (app.cpu_quota, app.cpu_weight, app.memory_limit, app.storage_limit) == limits
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def merged(own: Resources, labels: Mapping[str, str]) -> Resources:
     memory_limit, memory_request = own.memory_limit, own.memory_request
     if own.memory is None:
         memory_limit, memory_request = (None if value is None else _quantity.ceiling(value) for value in _both(labels, "memory"))
-    return Resources(cpu_limit, cpu_request, memory_limit, memory_request)
+    return Resources(cpu_limit, cpu_request, memory_limit, memory_request, own.storage_limit)
 
 
 def _both(labels: Mapping[str, str], name: str) -> tuple[Fraction | None, Fraction | None]:

@@ -478,7 +478,7 @@ CLAIM_REQUESTS: Mapping[str, Field] = {
 }
 
 RESOURCES: Mapping[str, Field] = {
-    "limits": _honoured("`cpu` and `memory`"),
+    "limits": _honoured("see below"),
     "requests": _honoured("`cpu` and `memory`, where `limits` has none"),
     "claims": _refused("devices are not handed to guests"),
 }
@@ -486,9 +486,17 @@ RESOURCES: Mapping[str, Field] = {
 AMOUNTS: Mapping[str, Field] = {
     "cpu": _honoured("in CPUs, such as `1500m`; the guest has whole ones"),
     "memory": _honoured("in bytes, such as `512Mi`"),
-    "ephemeral-storage": _noted("nobody is evicted; the pod's disk is the limit of all its containers", str),
+    "ephemeral-storage": _noted("a container's own limit counts, and the size of the pod's disk for all of them", str),
     "hugepages-1Gi": _refused("a guest has no huge pages of its own"),
     "hugepages-2Mi": _refused("a guest has no huge pages of its own"),
+}
+
+CONTAINER_LIMITS: Mapping[str, Field] = {
+    **AMOUNTS,
+    "ephemeral-storage": _honoured(
+        "in bytes, such as `1Gi`, of a container's writable layer, looked at every 10 s: who holds more has its pod end within a second, `Failed` with the"
+        " reason `Evicted`. Its log lies on the host, and with its volumes does not count. In `requests`, noted"
+    ),
 }
 
 PULL_SECRET: Mapping[str, Field] = {"name": _honoured("of a Secret of the type `kubernetes.io/dockerconfigjson` or `kubernetes.io/dockercfg`")}
@@ -521,7 +529,7 @@ FORMS: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("spec.securityContext.sysctls[]", "Sysctl", SYSCTL),
     ("spec.containers[]", "Container", CONTAINER),
     ("spec.containers[].resources", "ResourceRequirements", RESOURCES),
-    ("spec.containers[].resources.limits", "", AMOUNTS),
+    ("spec.containers[].resources.limits", "", CONTAINER_LIMITS),
     ("spec.containers[].securityContext", "SecurityContext", SECURITY),
     ("spec.containers[].securityContext.capabilities", "Capabilities", CAPABILITIES),
     ("spec.containers[].securityContext.seccompProfile", "SeccompProfile", SECCOMP),

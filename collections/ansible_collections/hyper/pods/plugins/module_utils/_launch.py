@@ -108,7 +108,8 @@ class Container:
     resolved by hyperstart in the image. grace_period: seconds. capabilities: numbers that are kept. init: runs to its end before those that follow it, or,
     with restart_policy Always, beside them from then on (a sidecar); init containers come first.
     merge_groups: the groups that the image gives the user are added to a group of the plan. non_root: uid 0 is not started.
-    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. group_names: additional groups, by their names in the image.
+    cpu_quota: microseconds of each 100000. cpu_weight: 1 to 10000. memory_limit: bytes. storage_limit: bytes in its writable layer.
+    group_names: additional groups, by their names in the image.
     last_word_path: of a file in which it may say why it ends; last_word_log: when it failed and said nothing there, the end of its output is taken.
     filtered: system calls that belong to the machine's owner are refused. secret_argv, secret_env: what takes places of argv and env (NAME=value).
     """
@@ -143,6 +144,7 @@ class Container:
     cpu_quota: int | None = None
     cpu_weight: int | None = None
     memory_limit: int | None = None
+    storage_limit: int | None = None
     devices: tuple[Device, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     group_names: tuple[str, ...] = ()
@@ -266,6 +268,7 @@ _CONTAINER = Record(
     Part(tag.CONTAINER_CPU_QUOTA, "cpu_quota", NUMBER),
     Part(tag.CONTAINER_CPU_WEIGHT, "cpu_weight", NUMBER),
     Part(tag.CONTAINER_MEMORY_LIMIT, "memory_limit", NUMBER),
+    Part(tag.CONTAINER_STORAGE_LIMIT, "storage_limit", NUMBER),
     Part(tag.CONTAINER_DEVICE, "devices", _DEVICE.kind, many=True),
     Part(tag.CONTAINER_ULIMIT, "ulimits", _ULIMIT.kind, many=True),
     Part(tag.CONTAINER_GROUP_NAME, "group_names", TEXT, many=True),

@@ -69,6 +69,7 @@ class Life:
 
     ended: it powered off in order, so phase is final and every container's state is its last; otherwise the guest still runs, or was killed.
     phase: Pending before every container was started. failure: why the plan could not be carried out, "" when it could.
+    message: why it was evicted, if it was.
     """
 
     version: str
@@ -78,11 +79,14 @@ class Life:
     cause: str = ""
     failure: str = ""
     containers: tuple[ContainerStatus, ...] = ()
+    message: str = ""
 
     def status(self) -> Status:
         """The same as the guest would have reported it at that time; containers that it had not come to yet are missing."""
         if self.cause == "deadline":
             return Status(self.phase, DEADLINE, self.containers, "DeadlineExceeded", self.started_at)
+        if self.cause == "evicted":
+            return Status(self.phase, self.message, self.containers, "Evicted", self.started_at)
         return Status(self.phase, self.failure, self.containers, started_at=self.started_at)
 
 
@@ -203,7 +207,7 @@ def _life(events: Iterator[Event]) -> Life:
         elif found.word == "running":
             life = replace(life, phase="Running")
         elif found.word == "stopping":
-            life = replace(life, phase="Stopping", cause=found.values.get("cause", ""))
+            life = replace(life, phase="Stopping", cause=found.values.get("cause", ""), message=found.values.get("message", ""))
         elif found.word == "failed":
             life = replace(life, phase="Failed", failure=found.values.get("message", ""))
         elif found.word == "poweroff":

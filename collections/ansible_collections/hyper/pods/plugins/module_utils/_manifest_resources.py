@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""CPU and memory: what a container may use, and how large the guest is that holds all of them."""
+"""CPU, memory and disk: what a container may use, and how large the guest is that holds all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,16 +18,18 @@ MINIMUM_MEMORY_MIB = 32
 OVERHEAD_MIB = 64
 _OVERHEAD_SHARE = Fraction(1, 8)
 _PERIOD_US = 100_000
+_STORAGE = "ephemeral-storage"
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Of one container; None where nothing is said. CPUs as they are written (Fraction of one), memory in bytes."""
+    """Of one container; None where nothing is said. CPUs as they are written (Fraction of one), memory and storage in bytes."""
 
     cpu_limit: Fraction | None = None
     cpu_request: Fraction | None = None
     memory_limit: int | None = None
     memory_request: int | None = None
+    storage_limit: int | None = None
 
     @property
     def cpu_quota_us(self) -> int | None:
@@ -58,14 +60,17 @@ def resources(container: Node) -> Resources:
     node = container.node("resources")
     if node is None:
         return Resources()
-    limits, requests = _amounts(node, "limits"), _amounts(node, "requests")
+    limits, requests = _amounts(node, "limits", _kubernetes.CONTAINER_LIMITS), _amounts(node, "requests")
     node.done(_kubernetes.RESOURCES)
     for name, request in requests.items():
         if name in limits and request > limits[name]:
             raise node.fail(f"requests.{name}", "is more than the limit")
     requests = {**limits, **requests}
-    memory_limit, memory_request = (None if "memory" not in side else _quantity.ceiling(side["memory"]) for side in (limits, requests))
-    return Resources(limits.get("cpu"), requests.get("cpu"), memory_limit, memory_request)
+    memory_limit, memory_request, storage_limit = (
+        None if name not in side else _quantity.ceiling(side[name]) for side, name in ((limits, "memory"), (requests, "memory"), (limits, _STORAGE))
+    )
+    # As the kubelet has it, a limit of 0 is none.
+    return Resources(limits.get("cpu"), requests.get("cpu"), memory_limit, memory_request, storage_limit or None)
 
 
 def room(cpus: int, memory_mib: int) -> dict[str, int]:
@@ -101,13 +106,12 @@ def _sum(containers: Sequence[Resources]) -> tuple[Fraction, Fraction]:
     return sum((container.cpu or Fraction(0) for container in containers), Fraction(0)), silent + memory + overhead
 
 
-def _amounts(parent: Node, kind: str) -> dict[str, Fraction]:
+def _amounts(parent: Node, kind: str, known: Mapping[str, _kubernetes.Field] = _kubernetes.AMOUNTS) -> dict[str, Fraction]:
     node = parent.node(kind)
     if node is None:
         return {}
-    values = {name: amount(node, name, value) for name in ("cpu", "memory") if (value := node.scalar(name)) is not None}
-    if (storage := node.scalar("ephemeral-storage")) is not None:
-        amount(node, "ephemeral-storage", storage)
-        node.noted.append(node.at("ephemeral-storage"))
-    node.done(_kubernetes.AMOUNTS)
+    values = {name: amount(node, name, value) for name in ("cpu", "memory", _STORAGE) if (value := node.scalar(name)) is not None}
+    if _STORAGE in values and known[_STORAGE].fate == "noted":
+        node.noted.append(node.at(_STORAGE))
+    node.done(known)
     return values

@@ -211,6 +211,7 @@ def launch_plan(
                 cpu_quota=resources.cpu_quota_us,
                 cpu_weight=resources.cpu_weight,
                 memory_limit=resources.memory_limit,
+                storage_limit=resources.storage_limit,
                 ulimits=container.annotations.ulimits,
                 group_names=container.annotations.groups,
                 last_word_path=container.termination_message_path,

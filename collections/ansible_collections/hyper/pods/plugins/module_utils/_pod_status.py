@@ -77,7 +77,7 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     if record is None:
         return Observed(residue=residue, running=running, due=due)
     life = None if running else _log.last_life(host.pod_dir(name) / "log")
-    completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline")
+    completed = not running and not record.stopped and life is not None and life.ended and life.cause in ("completed", "deadline", "evicted")
     rigid = running and not _plan_disk.changeable(_pod_files.plan_path(host, name))
     paused = running and is_paused(host.pod_run_dir(name) / QMP_SOCKET)
     resized = wanted is not None and wanted.size != record.pod.size

@@ -50,7 +50,7 @@ class InterfaceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, or empty. started_at: of the guest.
+    """A pod as hyperstart reports it; containers in the plan's order. reason: DeadlineExceeded, Evicted, or empty. started_at: of the guest.
 
     interfaces: those whose addresses the host does not say.
     """
