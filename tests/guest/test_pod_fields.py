@@ -14,14 +14,13 @@ pytestmark = pytest.mark.guest
 def test_resources(pods: PodHost) -> None:
     """A container is held to its limits, its neighbour is left alone, and the guest has what both were promised."""
     limits = {"limits": {"cpu": "500m", "memory": "32Mi"}, "requests": {"cpu": "100m"}}
-    pods.pod(
-        manifest(
-            "held",
-            {"name": "hungry", "command": sh("sleep 1; tail /dev/zero"), "resources": limits},
-            {"name": "free", "resources": {"limits": {"memory": "128Mi"}}},
-        ),
-        wait="running",
+    own = {"memory": "128Mi"}
+    pod = manifest(
+        "held",
+        {"name": "hungry", "command": sh("sleep 1; tail /dev/zero"), "resources": limits},
+        {"name": "free", "resources": {"limits": own}},
     )
+    pods.pod(pod, wait="running")
     try:
         group = "/sys/fs/cgroup/container.hungry"
         said = pods.shell("held", "free", f"cat {group}/cpu.max {group}/memory.max {group}/cpu.weight; awk '/MemAvailable/ {{print $2}}' /proc/meminfo").split()
@@ -31,6 +30,15 @@ def test_resources(pods: PodHost) -> None:
         hungry, free = pods.info("held")["containers"]
         assert (hungry["state"], hungry["reason"], hungry["exitCode"]) == ("terminated", "OOMKilled", 137), hungry
         assert free["state"] == "running"
+        # A limit of what it may write, set while it runs, ends them all.
+        pods.shell("held", "free", "head -c 3000000 /dev/zero > /much")
+        own["ephemeral-storage"] = "2Mi"
+        result = pods.pod(pod, wait="completed")
+        assert [action["effect"] for action in result["actions"]] == ["live"]
+        status = pods.info("held")["status"]
+        message = 'Container free exceeded its local ephemeral storage limit "2Mi". '
+        assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Evicted", message), pods.log("held")
+        assert not pods.pod(pod)["changed"]
     finally:
         pods.pod("held", state="absent", grace_period=0)
 
