@@ -139,14 +139,14 @@ def test_by_the_command_line_and_the_playbooks(pods: PodHost, shop: str) -> None
     assert hyper("label", shop).stdout == "a=1\n"
     assert hyper.json("label", shop) == [{"host": "localhost", "pod": shop, "labels": {"a": "1"}}]
     assert "nothing to do" in hyper("label", shop, "a=1").stdout
-    assert hyper("port", "add", shop, f"{port}:80").stdout == f"{shop}: changed (container server: ports changed)\n"
+    assert hyper("port", "add", shop, f"{port}:80").stdout == f"{shop}: changed, live (container server: ports changed)\n"
     listed = json.loads(hyper("port", "list", shop, "--json").stdout)
     assert [(each["pod"], each["hostPort"], each["container"]) for each in listed] == [(shop, port, "server")]
     assert f"127.0.0.1:{port}  80/tcp  server" in hyper("port", "list", shop).stdout
-    assert hyper("port", "rm", shop, str(port)).stdout == f"{shop}: changed (container server: ports changed)\n"
+    assert hyper("port", "rm", shop, str(port)).stdout == f"{shop}: changed, live (container server: ports changed)\n"
     assert "a=2" not in hyper("label", shop, "a=2", "--check").stdout
     assert "there is no container nosuch" in hyper("rm", shop, "-c", "nosuch", code=1).stderr
-    assert hyper("rm", shop, "-c", "two").stdout == f"{shop}: changed (container two removed)\n"
+    assert hyper("rm", shop, "-c", "two").stdout == f"{shop}: changed, stops container two (container two removed)\n"
     assert hyper("rm", shop, "-c", "two", "--ignore").stdout == f"{shop}: nothing to do\n"
     play = Playbooks({**{f"hyper_{name}": value for name, value in pods.arguments.items()}, "pod_name": shop})
     for name, words, changed in (
