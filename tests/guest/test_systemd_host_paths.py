@@ -39,7 +39,7 @@ def test_files_of_the_host(prepared_host: SystemdHost, tmp_path: Path) -> None:
         return len(host.shell(f"cat /srv/pods/{place}/starts 2>/dev/null || :").split())
 
     make_samples(directory=host.root / "srv/images")
-    assert host.play("pull_image.yml", image_names="app", image_source="oci-archive:/srv/images/app.tar")
+    host.play("pull_image.yml", image_names="app", image_source="oci-archive:/srv/images/app.tar")
     try:
         for name, path in (("files", "/srv/pods/files"), ("linked", "/srv/pods/a/b")):
             done = host.hyper("run", "--file", definition(tmp_path, name, path))

@@ -87,7 +87,7 @@ def test_verbs_over_ssh(host: SystemdHost, tmp_path: Path) -> None:
         ("rmi saved:1 saved:2", changed, True, 0),
         (f"load {archive}", lambda said: said["images"][0]["reference"], "localhost/saved:2", 0),
         ("image inspect saved:2", lambda said: len(said[0]["layers"]), 2, 0),
-        ("images", each("reference"), ["localhost/app:latest", "localhost/saved:2"], 0),
+        ("images", lambda said: {"localhost/app:latest", "localhost/saved:2"} <= {image["reference"] for image in said}, True, 0),
         (f"start {POD}", pods("phase"), ["Running"], 0),
         (f"kill {POD}", pods("phase"), ["Stopped"], 0),
         (f"wait {POD}", lambda said: {container["exitCode"] for container in said["pods"][0]["containers"]}, {137}, 137),
