@@ -24,6 +24,7 @@
 #define ANSWER_ROOM (FRAME_MAX_PAYLOAD + 4096)
 #define TURNS 16 /* so that one busy port does not keep the others waiting */
 #define FINISH_TIMEOUT_MS 1000
+#define HANG_UP_MS 500
 
 static struct port ports[MAX_PORTS];
 static size_t port_count;
@@ -171,7 +172,6 @@ static void forget_client(struct port *port) {
 }
 
 static void serve(struct port *port, struct frame *frame) {
-    port->greeted = frame->type == FRAME_HELLO;
     switch (frame->type) {
     case FRAME_HELLO:
         if (frame->size != HELLO_SIZE) {
@@ -227,14 +227,9 @@ static void serve(struct port *port, struct frame *frame) {
     }
 }
 
-/*
- * The client went away. What it had been sent or had begun to send is void. The kernel may tell so only when the greeting of the next client has been
- * read already, since requests and connections come by different queues: then the answer to that greeting has to stay.
- */
+/* The client went away. What it had been sent or had begun to send is void. */
 static void disconnect(struct port *port) {
     forget_client(port);
-    if (port->greeted && port->out && !port->socket)
-        return;
     port->in_end = port->out_begin = port->out_end = 0;
     free(port->in);
     free(port->out);
@@ -281,6 +276,28 @@ static bool serve_some(struct port *port) {
     return any;
 }
 
+static void pump(struct port *port);
+
+static void look_again(struct timer *timer) {
+    struct port *port = containing(timer, struct port, hung_up);
+    struct pollfd state = {.fd = port->source.fd};
+    if (poll(&state, 1, 0) > 0 && state.revents & POLLHUP)
+        disconnect(port);
+    else
+        pump(port);
+}
+
+/*
+ * The kernel may tell so only when requests of the next client have been read already, since requests and connections come by different queues. But then
+ * that client's connection is the next thing in the other queue. Whoever comes later greets, and is served anew in any case.
+ */
+static void hang_up(struct port *port) {
+    if (port->socket)
+        disconnect(port);
+    else if (!port->hung_up.at)
+        timer_set(&port->hung_up, HANG_UP_MS, look_again);
+}
+
 static bool read_some(struct port *port) {
     if (port->source.fd < 0 || (port->in && (port->in_end == IN_SIZE || !has_answer_room(port))))
         return false;
@@ -290,7 +307,7 @@ static bool read_some(struct port *port) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (got <= 0) {
-        disconnect(port);
+        hang_up(port);
         return false;
     }
     /* Only a port that is used costs memory. */

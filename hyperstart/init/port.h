@@ -16,7 +16,7 @@ struct port {
     bool socket; /* in a test: a client that is gone does not come back */
     uint8_t *in, *out;
     size_t in_end, out_begin, out_end;
-    bool greeted; /* HELLO was the last request */
+    struct timer hung_up; /* virtio: when it is looked at whether the client is really gone */
     bool watched;
     uint32_t watch_id;
     unsigned changes_told;
