@@ -94,7 +94,8 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
     """File name → content (systemd.socket(5), systemd.service(5)). homes: systemd's word of how it sees home directories."""
     socket, service = unit_files(share.pod)
     roots = tuple(dict.fromkeys(part.root for part in share.parts))
-    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]"]
+    # How often it is tried the pod's unit says, which has a limit of its own and ends as failed.
+    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]", "StartLimitIntervalSec=0"]
     # The pod's own unit has it started again.
     fail = f'[ "$SERVICE_RESULT" = success ] || exec systemctl kill --signal=KILL {pod_service}'
     return {
