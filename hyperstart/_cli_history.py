@@ -11,7 +11,8 @@ from datetime import datetime
 
 from hyperstart import history_api
 from hyperstart._arguments import Subparsers, command, options_of
-from hyperstart._output import actions_text, age, diffs_text, table
+from hyperstart._cli_change import change
+from hyperstart._output import age, table
 from hyperstart._reporter import Reporter
 from hyperstart.results import Revision
 
@@ -33,7 +34,10 @@ def add(subparsers: Subparsers) -> None:
     parser = command(
         subparsers,
         "rollback",
-        rollback,
+        change(
+            lambda a, o: history_api.rollback_pod(name=a.pod, revision=a.revision, wait=a.wait, wait_timeout=a.timeout, **o),
+            "bringing {} back",
+        ),
         usage="[OPTIONS] POD [REVISION]",
         summary="bring a pod back to a former definition",
         description="Without a revision, to the one before the present. A pod that does not run is not started.",
@@ -59,21 +63,6 @@ def history(arguments: argparse.Namespace) -> int:
         print(json.dumps([revision.as_json() for revision in result.revisions]))
     else:
         print(revisions_table(result.revisions), end="")
-    return 0
-
-
-def rollback(arguments: argparse.Namespace) -> int:
-    """Bring a pod back."""
-    with Reporter(sys.stderr, what=f"bringing {arguments.pod} back") as reporter:
-        result = history_api.rollback_pod(
-            name=arguments.pod, revision=arguments.revision, wait=arguments.wait, wait_timeout=arguments.timeout, **options_of(arguments, reporter)
-        )
-    if arguments.json:
-        print(json.dumps(result.as_json()))
-        return 0
-    print(actions_text([arguments.pod], result.actions, check=arguments.check), end="")
-    if arguments.diff:
-        print(diffs_text(result.diffs), end="")
     return 0
 
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from hyperstart import api, patch_api
-from hyperstart._ansible import Options
 from hyperstart._arguments import Subparsers, command, options_of
-from hyperstart._output import actions_text, diffs_text, table
+from hyperstart._cli_change import change
+from hyperstart._output import table
 from hyperstart._reporter import Reporter
-from hyperstart.results import PodsResult, PodState
+from hyperstart.results import PodState
 
 
 def add(subparsers: Subparsers) -> None:
@@ -80,23 +79,6 @@ def add(subparsers: Subparsers) -> None:
         changes=True,
     )
     _ports(parser, "[IP:]HOST[:CONTAINER][/udp]")
-
-
-def change(operation: Callable[[argparse.Namespace, Options], PodsResult]) -> Callable[[argparse.Namespace], int]:
-    """A command that changes the pod ``arguments.pod`` and says how."""
-
-    def run(arguments: argparse.Namespace) -> int:
-        with Reporter(sys.stderr, what=f"changing {arguments.pod}") as reporter:
-            result = operation(arguments, options_of(arguments, reporter))
-        if arguments.json:
-            print(json.dumps(result.as_json()))
-            return 0
-        print(actions_text([arguments.pod], result.actions, check=arguments.check), end="")
-        if arguments.diff:
-            print(diffs_text(result.diffs), end="")
-        return 0
-
-    return run
 
 
 def label(arguments: argparse.Namespace) -> int:

@@ -162,12 +162,13 @@ def event_text(event: Mapping[str, Any]) -> str:
 def _controls(arguments: argparse.Namespace, pods: Sequence[str]) -> Iterator[dict[str, Control]]:
     """Pods' control ports, by the pods' names. Raises NoRoad and what the road and Control raise."""
     ways = roads(arguments)
+
+    def control(pod: str) -> Control:
+        _, port = _road.find(ways, pod, lambda way: way.port(pod, None))
+        return Control.over(port.connection, pod, port.lock)
+
     with contextlib.ExitStack() as stack:
-        controls = {}
-        for pod in pods:
-            _, port = _road.find(ways, pod, lambda way, pod=pod: way.port(pod, None))  # type: ignore[misc]
-            controls[pod] = stack.enter_context(Control.over(port.connection, pod, port.lock))
-        yield controls
+        yield {pod: stack.enter_context(control(pod)) for pod in pods}
 
 
 def _events(pod: str, blocks: Iterator[bytes]) -> Iterator[dict[str, Any]]:

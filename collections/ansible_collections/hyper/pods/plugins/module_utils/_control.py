@@ -169,11 +169,10 @@ class Control:
                 field(tag.UPDATE_ROLLBACK, FLAG.encode(rollback)),
             )
         )
-        self._last_id += 1
         for start in range(0, len(secrets), tag.FRAME_MAX_PAYLOAD):
-            self._channel.send(Frame(tag.FRAME_SECRETS, self._last_id, secrets[start : start + tag.FRAME_MAX_PAYLOAD]))
-        self._channel.send(Frame(tag.FRAME_UPDATE, self._last_id, payload))
-        self._answer(self._last_id, tag.FRAME_OK, Deadline(timeout))
+            # With the id that the request is about to have.
+            self._channel.send(Frame(tag.FRAME_SECRETS, self._last_id + 1, secrets[start : start + tag.FRAME_MAX_PAYLOAD]))
+        self._answer(self._request(tag.FRAME_UPDATE, payload), tag.FRAME_OK, Deadline(timeout))
 
     def kill(self, container: str | None, number: int, timeout: float = ANSWER_TIMEOUT) -> None:
         """Send a signal to the main process of a container, or of every one that runs. Raises GuestTimeout, GuestUnreachable, RequestRefused."""

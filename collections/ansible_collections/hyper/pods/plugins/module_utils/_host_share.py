@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, quoted
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import HEAD, NARROWED, PROTECTED, line, plain, quoted, unit_file
 
 VIRTIOFSD = "/usr/lib/qemu/virtiofsd"
 # By which systemd hands a socket over (sd_listen_fds(3)).
@@ -95,11 +95,11 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
     socket, service = unit_files(share.pod)
     roots = tuple(dict.fromkeys(part.root for part in share.parts))
     # How often it is tried the pod's unit says, which has a limit of its own and ends as failed.
-    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]", "StartLimitIntervalSec=0"]
+    head = (*HEAD, "StartLimitIntervalSec=0")
     # The pod's own unit has it started again.
     fail = f'[ "$SERVICE_RESULT" = success ] || exec systemctl kill --signal=KILL {pod_service}'
     return {
-        socket: _text(
+        socket: unit_file(
             *head,
             f"Description=Files of the host for pod {plain(share.pod)}",
             "StopWhenUnneeded=yes",
@@ -111,7 +111,7 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
             "DirectoryMode=0755",
             "RemoveOnStop=yes",
         ),
-        service: _text(
+        service: unit_file(
             *head,
             f"Description=Files of the host for pod {plain(share.pod)}",
             f"PartOf={pod_service}",
@@ -135,16 +135,9 @@ def unit_texts(share: Share, pod_service: str, user: str, homes: str) -> dict[st
             "PrivateDevices=yes",
             *PROTECTED,
             "RestrictAddressFamilies=AF_UNIX",
-            "RestrictRealtime=yes",
-            "LockPersonality=yes",
-            "MemoryDenyWriteExecute=yes",
-            "SystemCallArchitectures=native",
+            *NARROWED,
             # seccomp: with it virtiofsd narrows this further for itself.
             "SystemCallFilter=@system-service @mount seccomp",
             "SystemCallErrorNumber=EPERM",
         ),
     }
-
-
-def _text(*lines: str) -> str:
-    return "".join(f"{each}\n" for each in lines)

@@ -15,7 +15,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._log_limits import LEAST
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, quoted
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import HEAD, NARROWED, PROTECTED, line, quoted, unit_file
 
 SERVICE, TIMER = "hyper-logs.service", "hyper-logs.timer"
 # What it is made of: each after those that it uses itself.
@@ -66,7 +66,7 @@ def program() -> bytes:
 
 def units(host: Host) -> dict[str, str]:
     """The units that start it: file name → content (systemd.service(5), systemd.timer(5))."""
-    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]", "Description=Rotation of pods' logs"]
+    head = (*HEAD, "Description=Rotation of pods' logs")
     service = [
         *head,
         "",
@@ -86,10 +86,7 @@ def units(host: Host) -> dict[str, str]:
         *PROTECTED,
         "RestrictAddressFamilies=AF_UNIX",
         "RestrictNamespaces=yes",
-        "RestrictRealtime=yes",
-        "LockPersonality=yes",
-        "MemoryDenyWriteExecute=yes",
-        "SystemCallArchitectures=native",
+        *NARROWED,
         "SystemCallFilter=@system-service",
     ]
     timer = [
@@ -102,7 +99,7 @@ def units(host: Host) -> dict[str, str]:
         f"OnUnitInactiveSec={_INTERVAL}",
         "AccuracySec=1",
     ]
-    return {SERVICE: "\n".join([*service, ""]), TIMER: "\n".join([*timer, ""])}
+    return {SERVICE: unit_file(*service), TIMER: unit_file(*timer)}
 
 
 def _path(host: Host) -> Path:

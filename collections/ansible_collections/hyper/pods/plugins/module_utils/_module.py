@@ -22,13 +22,6 @@ REGISTRY_ARGUMENTS: dict[str, Any] = {
     "authfile": {"type": "path"},
     "tls_verify": {"type": "bool", "default": True},
 }
-# Of the modules that change pods which may be running.
-CHANGE_ARGUMENTS: dict[str, Any] = {
-    "wait_timeout": {"type": "int", "default": 300},
-    "progress_deadline": {"type": "int", "default": 120},
-    "min_ready_seconds": {"type": "int", "default": 0},
-    "rollback": {"type": "bool", "default": True},
-}
 
 
 def host_of(module: AnsibleModule) -> Host:

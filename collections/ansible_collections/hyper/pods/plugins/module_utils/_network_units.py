@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.hyper.pods.plugins.module_utils._steps import NetworkPlan
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, step_line
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import HEAD, NARROWED, PROTECTED, line, plain, step_line, unit_file
 
 
 def service(name: str) -> str:
@@ -20,10 +20,9 @@ def files(name: str) -> tuple[str, str]:
 def texts(plan: NetworkPlan) -> dict[str, str]:
     """File name → content (systemd.unit(5), systemd.service(5))."""
     network, dns = files(plan.name)
-    head = ["# Written by the Ansible collection hyper.pods; changes made here are lost.", "[Unit]"]
     return {
-        network: _text(
-            *head,
+        network: unit_file(
+            *HEAD,
             f"Description=Network {plain(plan.name)} of pods",
             # The pods count: without one the network goes.
             "StopWhenUnneeded=yes",
@@ -37,8 +36,8 @@ def texts(plan: NetworkPlan) -> dict[str, str]:
             *(f"ExecStart={step_line(step)}" for step in plan.up),
             *(f"ExecStopPost={step_line(step)}" for step in plan.down),
         ),
-        dns: _text(
-            *head,
+        dns: unit_file(
+            *HEAD,
             f"Description=Names of the network {plain(plan.name)} of pods",
             # It ends with the network, which does not end with it; and it does not keep the network.
             f"PartOf={network}",
@@ -62,15 +61,8 @@ def texts(plan: NetworkPlan) -> dict[str, str]:
             *PROTECTED,
             "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
             "RestrictNamespaces=yes",
-            "RestrictRealtime=yes",
-            "LockPersonality=yes",
-            "MemoryDenyWriteExecute=yes",
-            "SystemCallArchitectures=native",
+            *NARROWED,
             "SystemCallFilter=@system-service",
             "SystemCallErrorNumber=EPERM",
         ),
     }
-
-
-def _text(*lines: str) -> str:
-    return "".join(f"{each}\n" for each in lines)

@@ -124,6 +124,8 @@ def _read(handle: int, size: int, offset: int, *, whole: bool = True) -> bytes:
         data = os.pread(handle, size, offset)
     except OSError as error:
         raise BadDiskImage(f"the qcow2 image cannot be read: {error.strerror}") from None
+    except OverflowError:
+        raise BadDiskImage("the qcow2 image is cut off") from None
     if len(data) < size and whole:
         raise BadDiskImage("the qcow2 image is cut off")
     return data

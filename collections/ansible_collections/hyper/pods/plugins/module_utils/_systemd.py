@@ -14,7 +14,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 from ansible_collections.hyper.pods.plugins.module_utils._files import make_dir, write_atomic
 from ansible_collections.hyper.pods.plugins.module_utils._guest import SECRETS
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import PROTECTED, line, plain, quoted, step_line
+from ansible_collections.hyper.pods.plugins.module_utils._systemd_text import HEAD, PROTECTED, line, plain, quoted, step_line, unit_file
 from ansible_collections.hyper.pods.plugins.module_utils._unit import LOG, Supervisor, Unit, await_sockets, incoming_file, note_incoming
 
 _UNITS = Path("/etc/systemd/system")
@@ -170,8 +170,7 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
     places = [unit.state_dir, unit.run_dir, *unit.paths]
     capabilities = "CAP_NET_BIND_SERVICE" if unit.binds_low_ports else ""
     lines = [
-        "# Written by the Ansible collection hyper.pods; changes made here are lost.",
-        "[Unit]",
+        *HEAD,
         f"Description={plain(unit.description)}",
         # A port may be published on an address that the host has only when its network is online.
         "Wants=network-online.target",
@@ -231,9 +230,8 @@ def unit_text(unit: Unit, link: Path, groups: tuple[str, ...]) -> str:
         "",
         "[Install]",
         "WantedBy=multi-user.target",
-        "",
     ]
-    return "\n".join(lines)
+    return unit_file(*lines)
 
 
 def _homes(places: Iterable[Path]) -> str:

@@ -222,8 +222,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _digest_key, _manifest_network, _module, _plan_operate, _pods, _sealed_objects
+from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
@@ -233,20 +233,14 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     module.params["pods"] = []
     module.params["pods"] = _sealed_objects.shown(_sealed_objects.seal_documents(params["pods"], _digest_key.read(host))[0])
     options = _pods.Options(
-        check=module.check_mode,
+        **change_options(module),
         pull=params["pull"],
         refuse_conflict=params["conflict"] == "refuse",
-        wait=params["wait"],
-        wait_timeout=params["wait_timeout"],
         grace_period=params["grace_period"],
-        progress_deadline=params["progress_deadline"],
-        min_ready=params["min_ready_seconds"],
-        rollback=params["rollback"],
         containers=tuple(dict.fromkeys(params["containers"])),
         signal=_plan_operate.signal_name(params["signal"]),
         authfile=Path(params["authfile"]) if params["authfile"] else None,
         tls_verify=params["tls_verify"],
-        progress=Progress(Path(params["progress"]) if params["progress"] else None),
     )
     pods = _manifest_network.annotated(params["pods"], params["networks"])
     return _pods.bring(host, pods, params["state"], options).as_result()
@@ -264,7 +258,7 @@ def main() -> None:
     module = _Quiet(
         argument_spec={
             **_module.HOST_ARGUMENTS,
-            **_module.CHANGE_ARGUMENTS,
+            **CHANGE_ARGUMENTS,
             **_module.REGISTRY_ARGUMENTS,
             "pods": {"type": "list", "elements": "raw", "required": True},
             "state": {"type": "str", "choices": ["present", "started", "paused", "stopped", "killed", "restarted", "absent"], "default": "started"},
@@ -275,7 +269,6 @@ def main() -> None:
             "conflict": {"type": "str", "choices": ["converge", "refuse"], "default": "converge"},
             "wait": {"type": "str", "choices": ["ready", "running", "completed", "none"], "default": "running"},
             "grace_period": {"type": "int"},
-            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )

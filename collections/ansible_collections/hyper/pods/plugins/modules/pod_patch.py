@@ -131,29 +131,19 @@ after:
   type: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods
+from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._pod_patch import Patch
-from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Change the pod."""
     params = module.params
-    options = _pods.Options(
-        check=module.check_mode,
-        wait=params["wait"],
-        wait_timeout=params["wait_timeout"],
-        progress_deadline=params["progress_deadline"],
-        min_ready=params["min_ready_seconds"],
-        rollback=params["rollback"],
-        restart_guest=params["restart"],
-        progress=Progress(Path(params["progress"]) if params["progress"] else None),
-    )
+    options = _pods.Options(**change_options(module), restart_guest=params["restart"])
     wanted = Patch(
         # YAML takes some for numbers; how true and false were meant nobody knows.
         {key: str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value for key, value in params["labels"].items()},
@@ -170,13 +160,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_module.HOST_ARGUMENTS,
-            **_module.CHANGE_ARGUMENTS,
+            **CHANGE_ARGUMENTS,
             "name": {"type": "str", "required": True},
             "labels": {"type": "dict", "default": {}},
             **{name: {"type": "list", "elements": "str", "default": []} for name in ("remove_labels", "publish", "unpublish", "remove_containers")},
             "restart": {"type": "bool", "default": False},
             "wait": {"type": "str", "choices": ["ready", "running", "none"], "default": "running"},
-            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )

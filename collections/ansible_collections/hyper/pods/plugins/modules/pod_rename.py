@@ -77,20 +77,18 @@ after:
   type: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_rename
+from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import progress_of
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Rename the pod."""
     params = module.params
-    progress = Progress(Path(params["progress"]) if params["progress"] else None)
-    return _pod_rename.rename(host, params["name"], params["new_name"], check=module.check_mode, progress=progress).as_result()
+    return _pod_rename.rename(host, params["name"], params["new_name"], check=module.check_mode, progress=progress_of(module)).as_result()
 
 
 def main() -> None:

@@ -91,27 +91,18 @@ after:
   type: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods
+from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
-from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Bring the pod back."""
     params = module.params
-    options = _pods.Options(
-        check=module.check_mode,
-        wait=params["wait"],
-        wait_timeout=params["wait_timeout"],
-        progress_deadline=params["progress_deadline"],
-        min_ready=params["min_ready_seconds"],
-        rollback=params["rollback"],
-        progress=Progress(Path(params["progress"]) if params["progress"] else None),
-    )
+    options = _pods.Options(**change_options(module))
     return _pod_revisions.roll_back(host, params["name"], params["revision"], options).as_result()
 
 
@@ -120,11 +111,10 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_module.HOST_ARGUMENTS,
-            **_module.CHANGE_ARGUMENTS,
+            **CHANGE_ARGUMENTS,
             "name": {"type": "str", "required": True},
             "revision": {"type": "int"},
             "wait": {"type": "str", "choices": ["ready", "running", "none"], "default": "running"},
-            "progress": {"type": "path"},
         },
         supports_check_mode=True,
     )
