@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _qcow2
 from ansible_collections.hyper.pods.plugins.module_utils._qcow2 import BadDiskImage
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 SIZE = 5 * 2**20 + 512
@@ -72,7 +72,8 @@ def test_what_an_image_holds(raw: Path, tmp_path: Path, options: str, compressed
         (["-o", "extended_l2=on"], "is a qcow2 image with a data file, another compression than zlib, or damage"),
         (["-o", "data_file=data.img"], "is a qcow2 image with a data file"),
         (["-b", "base.raw", "-F", "raw"], "is a qcow2 image on top of another one. Make it whole first: qemu-img convert -O qcow2 FILE WHOLE"),
-        (["-o", "encrypt.format=luks,encrypt.key-secret=s", "--object", "secret,id=s,data=x"], "is an encrypted qcow2 image"),
+        # Not luks: to choose its parameters it measures the processor's time, and fails on some machines.
+        (["-o", "encrypt.format=aes,encrypt.key-secret=s", "--object", "secret,id=s,data=x"], "is an encrypted qcow2 image"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, options: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,18 +91,20 @@ def test_no_image(raw: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def compressed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def compressed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     image = tmp_path_factory.mktemp("whole") / "disk.qcow2"
     qemu_img("convert", "-c", "-f", "raw", "-O", "qcow2", raw, image)
-    return image.read_bytes()
+    return image
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, 5 * 65536), value=st.binary(min_size=1, max_size=16), cut=st.integers(0, 400_000))
-def test_a_damaged_image_does_no_harm(compressed: bytes, place: int, value: bytes, cut: int, tmp_path: Path) -> None:
+# A table beyond what a file can be.
+@example(place=40, value=b"\x80", cut=0)
+def test_a_damaged_image_does_no_harm(compressed: Path, place: int, value: bytes, cut: int, tmp_path: Path) -> None:
     """It is read somehow, or refused; never more than a disk of its size comes of it."""
     image, target = tmp_path / "disk.qcow2", tmp_path / "copy"
-    data = bytearray(compressed)
+    data = bytearray(compressed.read_bytes())
     data[place : place + len(value)] = value
     # Its size stays, or a sparse file of any size is what it says.
     data[24:32] = struct.pack(">Q", SIZE)
