@@ -16,7 +16,7 @@ help: ## Show this help
 $(BIN)/hyper: pyproject.toml $(SETUP)
 	@$(SETUP) run
 
-$(VENV)/.test: pyproject.toml $(SETUP)
+$(VENV)/.test: pyproject.toml $(SETUP) roles/kvm_host/defaults/main.yml
 	@$(SETUP) test
 	@touch $@
 

@@ -56,10 +56,14 @@ def definitions() -> dict[str, Any]:
     return {name.rpartition(".")[2]: item for name, item in found.items()}
 
 
+@functools.cache
+def _registry() -> Any:
+    """Of the file of definitions; looked through once, not by each validator."""
+    return (referencing.Resource.from_contents(_file("_definitions.json")) @ referencing.Registry()).crawl()
+
+
 def _validator(schema: Any) -> Any:
-    registry: Any = referencing.Registry()
-    for contents in (schema, _file("_definitions.json")):
-        registry = referencing.Resource.from_contents(contents) @ registry
+    registry = referencing.Resource.from_contents(schema) @ _registry()
     return jsonschema.validators.Draft202012Validator(schema, registry=registry)
 
 
@@ -71,8 +75,27 @@ def validator(kind: str) -> Any:
 
 def field_validator(kind: str, field: str) -> Any:
     """The same of one field of a part of it, such as PodSpec."""
-    schema = copy.deepcopy(definitions()[kind]["properties"][field])
-    return _validator({"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "field.json", **_absolute(schema)})
+    return _part_validator(json.dumps(definitions()[kind]["properties"][field]))
+
+
+def accepts(kind: str, field: str | None, path: tuple[str | int, ...], value: object) -> bool:
+    """Whether the schema of a kind, or of one of its fields, takes a value at a place of a manifest of which it takes all the rest."""
+    schema = definitions()[kind] if field is None else definitions()[kind]["properties"][field]
+    for part in path:
+        schema = _resolved(schema)
+        schema = schema["items"] if isinstance(part, int) else schema.get("properties", {}).get(part, schema.get("additionalProperties", True))
+        if isinstance(schema, bool):
+            return schema
+    return bool(_part_validator(json.dumps(schema)).is_valid(value))
+
+
+@functools.cache
+def _part_validator(schema: str) -> Any:
+    return _validator({"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "field.json", **_absolute(json.loads(schema))})
+
+
+def _resolved(schema: Any) -> Any:
+    return _file("_definitions.json")["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
 def _absolute(schema: Any) -> Any:
@@ -85,8 +108,7 @@ def _absolute(schema: Any) -> Any:
 
 def example(schema: Any) -> Any:
     """A value that says everything that a schema has a name for."""
-    if "$ref" in schema:
-        schema = _file("_definitions.json")["$defs"][schema["$ref"].rpartition("/")[2]]
+    schema = _resolved(schema)
     if "properties" in schema:
         return {name: example(item) for name, item in schema["properties"].items()}
     kinds = schema.get("type", "object")
