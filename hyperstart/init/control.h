@@ -30,6 +30,7 @@
 #define FRAME_KILL 40
 #define FRAME_RESTART 41
 #define FRAME_SAMPLE 42
+#define FRAME_RELEASE 43
 #define FRAME_BEGIN 50
 
 #define HELLO_SIZE 16
@@ -133,6 +134,9 @@
 /* RESTART */
 #define RESTART_CONTAINER 1    /* text ! */
 #define RESTART_GRACE_PERIOD 2 /* number of seconds; absent: the container's own */
+
+/* RELEASE */
+#define RELEASE_SERIAL 1 /* text ! of the disk that is to be taken away */
 
 /* SAMPLE */
 #define SAMPLE_AFTER 1     /* number, in the request: only processes with a greater pid, and nothing else */

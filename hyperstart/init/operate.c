@@ -2,12 +2,16 @@
 #include "operate.h"
 
 #include "control.h"
+#include "devices.h"
+#include "files.h"
 #include "log.h"
 #include "pod.h"
 #include "sample.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_SIGNAL 64
 
@@ -25,6 +29,10 @@ struct sample_request {
     uint64_t after;
 };
 
+struct release_request {
+    char *serial;
+};
+
 static const struct rule kill_rules[] = {RULE(KILL_CONTAINER, FIELD_TEXT, false, kill_request, container, NULL),
                                          RULE(KILL_SIGNAL, FIELD_NUMBER, true, kill_request, number, NULL)};
 static const struct form kill_form = {"KILL", sizeof(struct kill_request), kill_rules, 2, true, NULL, NULL};
@@ -33,6 +41,8 @@ static const struct rule restart_rules[] = {RULE(RESTART_CONTAINER, FIELD_TEXT, 
 static const struct form restart_form = {"RESTART", sizeof(struct restart_request), restart_rules, 2, true, NULL, NULL};
 static const struct rule sample_rules[] = {RULE(SAMPLE_AFTER, FIELD_NUMBER, false, sample_request, after, NULL)};
 static const struct form sample_form = {"SAMPLE", sizeof(struct sample_request), sample_rules, 1, true, NULL, NULL};
+static const struct rule release_rules[] = {RULE(RELEASE_SERIAL, FIELD_TEXT, true, release_request, serial, NULL)};
+static const struct form release_form = {"RELEASE", sizeof(struct release_request), release_rules, 1, true, NULL, NULL};
 
 static void answer(struct port *port, uint32_t id, int result, const struct error *error) {
     if (result < 0)
@@ -114,4 +124,25 @@ void operate_sample(struct port *port, struct frame *frame) {
     struct writer writer = {.data = space, .capacity = FRAME_MAX_PAYLOAD};
     sample_write(&writer, request.after);
     port_commit(port, FRAME_SAMPLE, frame->id, writer.size);
+}
+
+/* Nobody but who mounts a disk opens it exclusively; and with the last to close it all is written that was to be. */
+static int release_disk(const struct release_request *request, struct error *error) {
+    for (size_t index = 0; index < pod.plan.volumes.count; index++)
+        if (pod.plan.volumes.items[index].serial && !strcmp(pod.plan.volumes.items[index].serial, request->serial))
+            return fail(error, "RELEASE: volume %s is on the disk %s", pod.plan.volumes.items[index].name, request->serial);
+    const char *disk = disk_path(request->serial);
+    CLOSING fd = disk ? open(disk, O_RDONLY | O_EXCL | O_CLOEXEC) : -1;
+    return disk && fd < 0 ? fail_errno(error, "RELEASE: the disk %.40s", request->serial) : 0;
+}
+
+void operate_release(struct port *port, struct frame *frame) {
+    struct release_request request = {NULL};
+    struct arena arena = {NULL};
+    struct error error;
+    int result = form_parse(&release_form, frame->payload, frame->size, &request, &arena, &error);
+    if (result == 0)
+        result = release_disk(&request, &error);
+    arena_free(&arena);
+    answer(port, frame->id, result, &error);
 }

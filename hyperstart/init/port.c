@@ -219,6 +219,9 @@ static void serve(struct port *port, struct frame *frame) {
     case FRAME_SAMPLE:
         operate_sample(port, frame);
         return;
+    case FRAME_RELEASE:
+        operate_release(port, frame);
+        return;
     case FRAME_BEGIN:
         template_begin(port, frame);
         return;

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "pod.h"
 #include "scratch.h"
+#include "volume_disks.h"
 #include "volumes.h"
 
 #include <stdio.h>
@@ -64,7 +65,10 @@ static bool same_disk(const struct volume_plan *former, const struct volume_plan
 /* What only a new guest can be given. */
 static int check(const struct update *update, const struct generation *wanted, struct error *error) {
     const struct launch_plan *plan = &wanted->plan;
+    const char *missing = volume_disk_missing(plan);
     size_t kept = 0, init = 0;
+    if (missing)
+        return fail(error, "UPDATE: waiting for the disk %s", missing);
     for (size_t index = 0; index < pod.count; index++)
         if (pod.containers[index]->removed && plan_container(plan, pod.containers[index]->plan->name))
             return fail(error, "UPDATE: container %s is still ending because of a former update", pod.containers[index]->plan->name);

@@ -8,28 +8,15 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _volumes
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
+from tests.support.manifests import claim, used
 from tests.support.pods import PodHost, manifest
 
 pytestmark = pytest.mark.guest
-
-
-def claim(name: str, size: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
-    }
-
-
-def used(name: str, claim_name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "persistentVolumeClaim": {"claimName": claim_name, **more}}
 
 
 def test_volumes_outlive_their_pods(pods: PodHost) -> None:

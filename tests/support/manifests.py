@@ -228,3 +228,18 @@ def placed(path: str, name: str, value: object) -> dict[str, Any]:
                 del volume[other]
     node[name] = value
     return dict(manifest)
+
+
+def claim(name: str, size: str, **spec: Any) -> dict[str, Any]:
+    """A PersistentVolumeClaim."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+    }
+
+
+def used(name: str, claim_name: str, **more: Any) -> dict[str, Any]:
+    """A pod's volume that is claimed."""
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim_name, **more}}

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest_objects, _plan
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container
-from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Room, Wanted
+from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed, Room, Slots, Wanted
 
 WEB = Container("web", "nginx")
 LOG = Container("log", "busybox")
@@ -282,6 +282,54 @@ ROOM = Room(cpus=1, most_cpus=4, memory_mib=256, most_memory_mib=4352, slots=2)
 def test_a_guest_grows(before: tuple[int, int], after: tuple[int, int], room: Room | None, expected: tuple[str, str]) -> None:
     former, latter = (replace(POD, cpus=cpus, memory_mib=memory) for cpus, memory in (before, after))
     assert brief(_plan.converge(Wanted(latter, IMAGES), replace(RUNNING, pod=former, room=room), start=True)) == [expected]
+
+
+MORE = {
+    "limited": {"name": "more", "emptyDir": {"sizeLimit": "1Gi"}},
+    "claimed": {"name": "more", "persistentVolumeClaim": {"claimName": "data"}},
+    "another": {"name": "another", "persistentVolumeClaim": {"claimName": "other"}},
+    "host": {"name": "more", "hostPath": {"path": "/srv/pods/more"}},
+    "nfs": {"name": "more", "nfs": {"server": "10.0.0.1", "path": "/more"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "slots", "reasons"),
+    [
+        ([], ["limited"], Slots(1, frozenset()), {"live": "volume more added"}),
+        ([], ["claimed"], Slots(1, frozenset()), {"live": "volume more added"}),
+        ([], ["claimed", "another"], Slots(2, frozenset()), {"live": "volume more added; volume another added"}),
+        ([], ["claimed", "another"], Slots(1, frozenset()), {GUEST[1]: "volume more added; volume another added (the guest has no free slot for its disk)"}),
+        ([], ["claimed"], Slots(0, frozenset()), {GUEST[1]: "volume more added (the guest has no free slot for its disk)"}),
+        ([], ["claimed"], None, {GUEST[1]: "volume more added (the guest has no free slot for its disk)"}),
+        (["claimed"], [], Slots(3, frozenset({"more"})), {"live": "volume more removed"}),
+        (["claimed"], ["another"], Slots(1, frozenset({"more"})), {"live": "volume more removed; volume another added"}),
+        (
+            ["claimed"],
+            ["another"],
+            Slots(0, frozenset({"more"})),
+            {GUEST[1]: "volume more removed; volume another added (the guest has no free slot for its disk)"},
+        ),
+        (
+            ["limited"],
+            [],
+            Slots(4, frozenset()),
+            {GUEST[1]: "volume more removed (its disk is in no slot from which it can be taken while the guest runs)"},
+        ),
+        (["limited"], ["claimed"], Slots(4, frozenset({"more"})), {GUEST[1]: "volume more changed"}),
+        ([], ["host"], None, {GUEST[1]: "volume more added (a guest shares its memory with who serves files of the host, or not, from its start)"}),
+        (["nfs"], [], None, {GUEST[1]: "volume more removed (a guest has what its kernel needs for NFS from its start)"}),
+    ],
+)
+def test_volumes_with_disks(before: list[str], after: list[str], slots: Slots | None, reasons: dict[str, str]) -> None:
+    definition = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}}
+    former, latter = (parse(merged(definition, [MORE[name] for name in names])) for names in (before, after))
+    actions = _plan.converge(Wanted(latter, ids(latter)), Observed(former, ids(former), running=True, slots=slots), start=True)
+    assert {action.effect: action.reason for action in actions} == reasons
+
+
+def merged(definition: dict[str, Any], volumes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Pod", **definition, "spec": {**definition["spec"], "volumes": volumes}}
 
 
 def test_why_a_guest_does_not_grow() -> None:

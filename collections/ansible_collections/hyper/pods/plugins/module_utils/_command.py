@@ -13,6 +13,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperErr
 
 # The Debian package of each command that the collection calls: said in the error when the command is missing.
 PACKAGES = {
+    "apt-cache": "apt",
     "apt-get": "apt",
     "bridge": "iproute2",
     "buildah": "buildah",

@@ -189,6 +189,12 @@ class Control:
             payload += field(tag.RESTART_GRACE_PERIOD, NUMBER.encode(grace_period))
         self._answer(self._request(tag.FRAME_RESTART, payload), tag.FRAME_OK, Deadline(timeout))
 
+    def release(self, serial: str, timeout: float = ANSWER_TIMEOUT) -> None:
+        """Make sure that a disk can be taken away: no volume of the plan is on it, and nobody has it mounted any more. Raises RequestRefused; GuestTimeout,
+        GuestUnreachable.
+        """
+        self._answer(self._request(tag.FRAME_RELEASE, field(tag.RELEASE_SERIAL, TEXT.encode(serial))), tag.FRAME_OK, Deadline(timeout))
+
     def begin(self, time_ns: int, seed: bytes, timeout: float = ANSWER_TIMEOUT) -> None:
         """Have the copy of a template become a guest of its own; returns when it has begun to look for its disks.
 

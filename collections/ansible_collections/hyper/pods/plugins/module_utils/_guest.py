@@ -43,12 +43,15 @@ class InvalidGuest(HyperError):
 
 @dataclass(frozen=True)
 class Disk:
-    """A virtio disk. serial: at most 20 bytes; the guest finds it as /sys/block/*/serial."""
+    """A virtio disk. serial: at most 20 bytes; the guest finds it as /sys/block/*/serial. removable: it can be taken away while the guest runs, if one of the
+    guest's slots for such devices is free for it.
+    """
 
     path: Path
     serial: str
     readonly: bool = False
     format: str = "raw"  # or qcow2
+    removable: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,10 +148,11 @@ def qemu_argv(guest: Guest, *, run_dir: Path) -> tuple[str, ...]:
         *("-chardev", f"file,id=console,path={_escaped(guest.console)}", "-serial", "chardev:console"),
         *("-chardev", f"socket,id=qmp,path={_escaped(run_dir / QMP_SOCKET)},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
         *_ports(guest.ports, slots),
+        # Before what differs from pod to pod: the guests of one template have them in the same places.
+        *_hotplug(guest.hotplug_slots, slots),
         *_nics(guest.nics, slots),
         *_disks(guest, slots),
         *_share(guest.share, slots),
-        *_hotplug(guest.hotplug_slots, slots),
         # The guest tells a panic of its kernel, so that QEMU ends with a code that is not 0 and the supervisor knows it from a power-off.
         *("-device", f"pvpanic-pci,{_LAST_SLOT}"),
         *("-pidfile", str(run_dir / PID_FILE)),
@@ -247,27 +251,40 @@ def _nics(nics: tuple[Nic, ...], slots: Iterator[str]) -> Iterator[str]:
 
 
 def _disks(guest: Guest, slots: Iterator[str]) -> Iterator[str]:
+    free = iter(range(guest.hotplug_slots))
     for number, disk in enumerate(guest.disks):
-        # JSON, since the comma form has no way to quote all file names.
-        storage = {"driver": "file", "filename": str(disk.path), "read-only": disk.readonly}
-        if not disk.readonly:
-            storage["discard"] = "unmap"
-        block = {
-            "node-name": f"disk{number}",
-            "driver": disk.format,
-            "read-only": disk.readonly,
-            "discard": "ignore" if disk.readonly else "unmap",
-            "file": storage,
-        }
-        device = f"virtio-blk-pci,drive=disk{number},disable-legacy=on,{next(slots)}"
+        slot = next(free, None) if disk.removable else None
+        node = f"disk{number}" if slot is None else plugged_name(slot)
+        device = f"virtio-blk-pci,drive={node},disable-legacy=on,"
+        device += next(slots) if slot is None else f"id={node},bus={slot_name(slot)}"
         if disk.serial:
             device += f",serial={_escaped(disk.serial)}"
         if guest.bootable_disk and number == 0:
             device += ",bootindex=1"
-        yield from ("-blockdev", json.dumps(block), "-device", device)
+        # JSON, since the comma form has no way to quote all file names.
+        yield from ("-blockdev", json.dumps(block_node(disk, node)), "-device", device)
+
+
+def block_node(disk: Disk, name: str) -> dict[str, object]:
+    """What QEMU is told of the file of a disk, in its command or later by blockdev-add."""
+    storage = {"driver": "file", "filename": str(disk.path), "read-only": disk.readonly}
+    if not disk.readonly:
+        storage["discard"] = "unmap"
+    discard = "ignore" if disk.readonly else "unmap"
+    return {"node-name": name, "driver": disk.format, "read-only": disk.readonly, "discard": discard, "file": storage}
+
+
+def slot_name(number: int) -> str:
+    """The bus of a slot for devices that come and go."""
+    return f"hotplug{number}"
+
+
+def plugged_name(number: int) -> str:
+    """The disk in that slot, device and node."""
+    return f"plugged{number}"
 
 
 def _hotplug(count: int, slots: Iterator[str]) -> Iterator[str]:
-    """Ports with a slot each, named hotplug0 and so on, into which QMP's device_add can put a device. Four cost an emulated boot up to a tenth of its time."""
+    """Ports with a slot each, into which QMP's device_add can put a device. Four cost an emulated boot a sixtieth of its instructions."""
     for number in range(count):
-        yield from ("-device", f"pcie-root-port,id=hotplug{number},chassis={number + 1},slot={number + 1},{next(slots)}")
+        yield from ("-device", f"pcie-root-port,id={slot_name(number)},chassis={number + 1},slot={number + 1},{next(slots)}")

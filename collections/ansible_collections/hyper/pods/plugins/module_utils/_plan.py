@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_files import FileVolume
-from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import EmptyDir, ImageVolume
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, NfsVolume
 
 LIVE = "live"
 RESTARTS_CONTAINER = "restarts container {}"
@@ -26,6 +26,12 @@ _LIVE_FIELDS = frozenset({"labels", "annotations", "grace_period", "restart_poli
 _LIVE_SIDECAR_FIELDS = frozenset({"resources", "startup_probe", "liveness_probe", "readiness_probe"})
 _LIVE_CONTAINER_FIELDS = _LIVE_SIDECAR_FIELDS | {"restart_policy"}
 _LIVE_VOLUMES = (EmptyDir, FileVolume, ImageVolume)
+DISK_VOLUMES = (ClaimVolume, LimitedDir)
+# What a guest that runs cannot be given.
+_FIXED_VOLUMES = {
+    HostPath: "a guest shares its memory with who serves files of the host, or not, from its start",
+    NfsVolume: "a guest has what its kernel needs for NFS from its start",
+}
 _FIRST_UNPRIVILEGED_PORT = 1024
 _SIZE_FIELDS = frozenset({"cpus", "memory_mib"})
 # Linux on x86-64 takes whole sections of memory.
@@ -54,14 +60,22 @@ class Room:
 
 
 @dataclass(frozen=True)
+class Slots:
+    """Where a guest that runs takes disks and gives them back. free: how many have none; volumes: whose disks are in the others."""
+
+    free: int
+    volumes: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Observed:
     """A pod as the host has it.
 
     pod: its definition, or None where there is none. images: container name → image id. residue: something of a pod that was half
     made or half removed lies on the host. running: its guest runs. rigid: it runs as a former version of Hyper started it, which could change nothing while
     it ran. due: it does not, but will be started again without being asked for.
-    completed: its containers ended by themselves and the guest powered off. paused: its guest runs, but is held. room: how far its guest can grow, where
-    somebody wants to know.
+    completed: its containers ended by themselves and the guest powered off. paused: its guest runs, but is held. room: how far its guest can grow, and slots:
+    for disks, where somebody wants to know.
     """
 
     pod: Pod | None = None
@@ -73,6 +87,7 @@ class Observed:
     completed: bool = False
     paused: bool = False
     room: Room | None = None
+    slots: Slots | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +214,7 @@ def _all_changes(wanted: Wanted, observed: Observed) -> Iterator[_Change]:
             continue
         former, latter = getattr(before, item.name), getattr(after, item.name)
         if item.name == "volumes":
-            yield from _volume_changes(former, latter)
+            yield from _volume_changes(former, latter, observed.slots)
             yield from _volume_image_changes(wanted, observed)
         elif former != latter:
             yield _Change(*_field_change(item.name, former, latter, observed.room))
@@ -262,17 +277,36 @@ def _volume_image_changes(wanted: Wanted, observed: Observed) -> Iterator[_Chang
                 yield _Change(f"volume {volume.name}: {volume.image} is another image now ({_short(image)} → {_short(known)})", RESTARTS_GUEST)
 
 
-def _volume_changes(before: tuple[Any, ...], after: tuple[Any, ...]) -> Iterator[_Change]:
+def _volume_changes(before: tuple[Any, ...], after: tuple[Any, ...], slots: Slots | None) -> Iterator[_Change]:
     former, latter = {volume.name: volume for volume in before}, {volume.name: volume for volume in after}
-    for name in former:
-        if name not in latter:
-            yield _Change(f"volume {name} removed", LIVE if isinstance(former[name], _LIVE_VOLUMES) else RESTARTS_GUEST)
+    free = slots.free if slots is not None else 0
+    for name, volume in former.items():
+        if name in latter:
+            continue
+        obstacle = "" if isinstance(volume, _LIVE_VOLUMES) else _obstacle_to_remove(volume, slots)
+        yield _Change(f"volume {name} removed{obstacle}", RESTARTS_GUEST if obstacle else LIVE)
     for name, volume in latter.items():
         if name not in former:
-            yield _Change(f"volume {name} added", LIVE if isinstance(volume, _LIVE_VOLUMES) else RESTARTS_GUEST)
+            obstacle = "" if isinstance(volume, _LIVE_VOLUMES) else _obstacle_to_add(volume, free)
+            # A slot that a volume leaves is free only afterwards.
+            free -= isinstance(volume, DISK_VOLUMES)
+            yield _Change(f"volume {name} added{obstacle}", RESTARTS_GUEST if obstacle else LIVE)
         elif volume != former[name]:
             files = isinstance(volume, FileVolume) and isinstance(former[name], FileVolume)
             yield _Change(f"volume {name} changed", LIVE if files else RESTARTS_GUEST)
+
+
+def _obstacle_to_add(volume: Any, free: int) -> str:
+    """Why a guest that runs cannot be given a volume; nothing where it can."""
+    if isinstance(volume, DISK_VOLUMES):
+        return "" if free > 0 else " (the guest has no free slot for its disk)"
+    return f" ({_FIXED_VOLUMES[type(volume)]})"
+
+
+def _obstacle_to_remove(volume: Any, slots: Slots | None) -> str:
+    if isinstance(volume, DISK_VOLUMES):
+        return "" if slots is not None and volume.name in slots.volumes else " (its disk is in no slot from which it can be taken while the guest runs)"
+    return f" ({_FIXED_VOLUMES[type(volume)]})"
 
 
 def _published(ports: tuple[Port, ...]) -> set[Port]:

@@ -35,6 +35,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_OWN_A
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
 CONTROL_PORTS = 8
+# For disks of volumes, which come and go.
+HOTPLUG_SLOTS = 4
 # A limit is part of the name: a volume with another one is another volume.
 OWN_DISKS = "volume-*.img"
 PLAN_SERIAL = "hyper-plan"
@@ -66,6 +68,18 @@ def own_disks(pod: _manifest.Pod, directory: Path) -> list[tuple[LimitedDir, Pat
     return [(item, directory / OWN_DISKS.replace("*", f"{item.name}-{item.size}")) for item in pod.volumes if isinstance(item, LimitedDir)]
 
 
+def volume_disks(pod: _manifest.Pod, directory: Path, volumes_dir: Path) -> tuple[_guest.Disk, ...]:
+    """The disks of the pod's volumes: those of its own, which lie in its directory, and those that it claims."""
+    return (
+        *(_guest.Disk(file, volume_serial(item.name), removable=True) for item, file in own_disks(pod, directory)),
+        # A filesystem's journal may have to be replayed, so only what has none can be kept from being written.
+        *(
+            _guest.Disk(volume_disk(volumes_dir, item.claim), volume_serial(item.name), readonly=item.read_only and item.block, removable=True)
+            for item in pod.claims
+        ),
+    )
+
+
 def guest(
     pod: _manifest.Pod,
     images: Mapping[str, str],
@@ -88,9 +102,7 @@ def guest(
         _guest.Disk(directory / "plan.img", PLAN_SERIAL, readonly=True),
         _guest.Disk(directory / "scratch.img", SCRATCH_SERIAL),
         *(_guest.Disk(directory / "images" / f"{name}.erofs", name, readonly=True) for name in serials),
-        *(_guest.Disk(file, volume_serial(item.name)) for item, file in own_disks(pod, directory)),
-        # A filesystem's journal may have to be replayed, so only what has none can be kept from being written.
-        *(_guest.Disk(volume_disk(volumes_dir, item.claim), volume_serial(item.name), readonly=item.read_only and item.block) for item in pod.claims),
+        *volume_disks(pod, directory, volumes_dir),
     ]
     if pod.secrets if secrets is None else secrets:
         # The last, so that no other disk has another place for it.
@@ -117,6 +129,7 @@ def guest(
             _guest.Port("hyper.log", directory / "log", "file"),
         ),
         console=directory / "console.log",
+        hotplug_slots=HOTPLUG_SLOTS,
         share=share,
         own_initramfs=bool(kernel_extras(pod)),
     )

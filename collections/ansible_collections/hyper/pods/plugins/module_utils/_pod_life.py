@@ -23,6 +23,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import (
     _log,
     _log_rotation,
     _network_host,
+    _pod_disks,
     _pod_files,
     _pod_guest,
     _pod_operate,
@@ -151,10 +152,11 @@ class PodLife:
             running = _pod_update.Running(host, name, pid, _pod_status.alive(self._supervisor, name), lambda text: self._progress.say(name, "update", text))
             if former.pod.size != record.pod.size:
                 _guest_size.grow(host.pod_run_dir(name), *record.pod.size)
-            failure = _pod_update.carry_out(running, actions, former, record, plans=plans, secrets=_encoded(values), disks=disks, policy=self._updates)
-            if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports or former.pod.size != record.pod.size:
-                self._supervisor.define(self._unit(record, self._guest(record, links)))
-            self._succeed(name, record)
+            with _pod_disks.exchanged(host, former.pod, record.pod):
+                failure = _pod_update.carry_out(running, actions, former, record, plans=plans, secrets=_encoded(values), disks=disks, policy=self._updates)
+                if plans[0] != plans[1] or former.pod.published_ports != record.pod.published_ports or former.pod.size != record.pod.size:
+                    self._supervisor.define(self._unit(record, self._guest(record, links)))
+                self._succeed(name, record)
             if failure is not None:
                 raise failure
 

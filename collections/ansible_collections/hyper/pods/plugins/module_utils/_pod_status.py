@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
+    _guest_disks,
     _guest_size,
     _kubernetes_status,
     _log,
     _network_host,
     _plan_disk,
     _pod_files,
+    _pod_guest,
     _record,
     _sealed_objects,
 )
@@ -26,7 +28,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._kubernetes_status import iso
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Container, Port
-from ansible_collections.hyper.pods.plugins.module_utils._plan import Observed
+from ansible_collections.hyper.pods.plugins.module_utils._plan import DISK_VOLUMES, Observed, Slots
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import is_paused
 from ansible_collections.hyper.pods.plugins.module_utils._status import ContainerStatus, Status
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import Supervisor
@@ -62,7 +64,7 @@ class Observation:
 
 def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = False, wanted: Pod | None = None) -> Observed:
     """What the planner needs to know; cheap, and asks no guest. damaged: a record that cannot be read is residue, instead of an error. wanted: what the pod
-    is to become; when that has another size, QEMU is asked how far the guest can grow.
+    is to become; when that has another size, or other disks, QEMU is asked how far the guest can grow, and what it can be given.
     """
     try:
         record = _record.read(host, name)
@@ -82,7 +84,21 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     paused = running and is_paused(host.pod_run_dir(name) / QMP_SOCKET)
     resized = wanted is not None and wanted.size != record.pod.size
     room = _guest_size.room(pid, host.pod_run_dir(name)) if pid is not None and resized else None
-    return Observed(record.pod, record.images, residue, running, rigid, due, completed, paused, room)
+    disks = (disk_volumes(record.pod), disk_volumes(wanted)) if wanted is not None and running else (set(), set())
+    slots = _slots(host, name, disks[0] | disks[1]) if disks[0] != disks[1] else None
+    return Observed(record.pod, record.images, residue, running, rigid, due, completed, paused, room, slots)
+
+
+def disk_volumes(pod: Pod) -> set[str]:
+    """The names of a pod's volumes that have a disk each."""
+    return {volume.name for volume in pod.volumes if isinstance(volume, DISK_VOLUMES)}
+
+
+def _slots(host: Host, name: str, volumes: Collection[str]) -> Slots | None:
+    serials = _guest_disks.slots(host.pod_run_dir(name))
+    if serials is None:
+        return None
+    return Slots(serials.count(""), frozenset(volume for volume in volumes if _pod_guest.volume_serial(volume) in serials))
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:

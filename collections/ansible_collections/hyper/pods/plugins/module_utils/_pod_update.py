@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from ansible_collections.hyper.pods.plugins.module_utils._plan import RESTARTS_C
 _ANSWER_TIME = 10.0
 # Beyond a container's grace period.
 _ENDING_TIME = 15.0
+# What of a guest's refusals passes: a container still ends because of a former update, or a disk that was plugged in is not seen yet (docs/wire.md).
+_UNSEEN = "waiting for the disk"
+_PASSING = ("still ending", _UNSEEN)
+_LOOK = 0.02
 
 
 class UpdateFailed(HyperError):
@@ -175,15 +180,19 @@ def _patience(pod: _manifest.Pod) -> float:
 
 
 def _tell(control: Control, change: Change, secrets: bytes, *, timeout: float, rollback: bool = False) -> None:
-    """Send the update; who is still ending because of a former one is waited for."""
+    """Send the update; who is still ending because of a former one is waited for, and so are disks that were plugged in."""
     deadline = Deadline(timeout)
     while True:
         try:
             control.update(replace=change.replaced, retune=change.retuned, rollback=rollback, secrets=secrets)
             return
         except RequestRefused as error:
-            if "still ending" not in error.message or deadline.passed:
+            if not any(obstacle in error.message for obstacle in _PASSING) or deadline.passed:
                 raise
+            if _UNSEEN in error.message:
+                # Of what its kernel sees of its machine the guest tells nobody.
+                time.sleep(_LOOK)
+                continue
         with suppress(GuestTimeout):
             # The state now, and the next one.
             statuses = control.watch(timeout=min(1.0, deadline.left() or 0.0))

@@ -73,6 +73,17 @@ class Qmp:
         """Give QEMU an open file under a name that other commands take: it need not, and cannot, open it itself. Raises QmpRefused, QmpUnreachable."""
         self._answer("getfd", {"fdname": name}, [descriptor])
 
+    def add_file(self, descriptor: int, label: str) -> str:
+        """Give QEMU an open file; the path by which its block devices open it, as often as they like, with the rights of the descriptor."""
+        added = self._answer("add-fd", {"opaque": label}, [descriptor])
+        return f"/dev/fdset/{added['fdset-id']}"
+
+    def remove_files(self, label: str) -> None:
+        """Take back the files that were given with this label; who has them open keeps them."""
+        for given in self.execute("query-fdsets"):
+            if any(file.get("opaque") == label for file in given["fds"]):
+                self.execute("remove-fd", fdset_id=given["fdset-id"])
+
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """The events as they come, for at most ``timeout`` seconds; ends early when QEMU ends."""
         deadline = time.monotonic() + timeout
