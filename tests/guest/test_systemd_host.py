@@ -20,6 +20,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _log
 from hyperstart.samples import make_samples
 from tests.support import leaks
 from tests.support.guests import wait_for
+from tests.support.manifests import claim, used
 from tests.support.nspawn import NAME, SystemdHost, systemd_host
 from tests.support.pods import manifest, sh
 
@@ -160,8 +161,8 @@ class Changed:
     pods: Pods
     file: Path
 
-    def run(self, image: str, port: int, host_port: int, token: str) -> list[str]:
-        """What of it was felt."""
+    def run(self, image: str, port: int, host_port: int, token: str, *, claimed: bool = False) -> list[str]:
+        """What of it was felt. claimed: with a volume."""
         server = {
             "name": "server",
             "image": image,
@@ -169,8 +170,10 @@ class Changed:
             "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}}],
         }
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"token": token}}
-        pod = manifest("changed", server, restartPolicy="Always", resources={"limits": {"memory": "128Mi"}})
-        self.file.write_text(yaml.safe_dump_all([pod, secret]))
+        volumes = [used("data", "changed-data")] if claimed else []
+        mounts = [{"name": "data", "mountPath": "/kept"}] if claimed else []
+        pod = manifest("changed", {**server, "volumeMounts": mounts}, restartPolicy="Always", resources={"limits": {"memory": "128Mi"}}, volumes=volumes)
+        self.file.write_text(yaml.safe_dump_all([pod, secret, claim("changed-data", "32Mi")]))
         return [action["effect"] for action in self.pods.hyper_json("run", "--file", str(self.file))["actions"]]
 
     def token(self) -> str:
@@ -281,6 +284,17 @@ def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Po
     pods.wait_running("changed", after=life.started_at)
     wait_for(lambda: "processes in the pod" in pods.page(PORT + 2), "the page, after a crash")
     assert changed.token() == "hush-two"
+
+    # A disk that its confined QEMU could not open comes to it, and is its own when it is started again.
+    assert changed.run("app", 8000, PORT + 2, "hush-two", claimed=True) == ["live", "restarts container server"]
+    pods.hyper("exec", "changed", "--", "sh", "-c", "echo kept > /kept/file; sync")
+    now, life = pods.unit("changed")["MainPID"], pods.life("changed")
+    pods.host.shell(f"kill -KILL {now}")
+    pods.wait_running("changed", after=life.started_at)
+    assert pods.hyper("exec", "changed", "--", "cat", "/kept/file") == "kept\n"
+    now = pods.unit("changed")["MainPID"]
+    assert changed.run("app", 8000, PORT + 2, "hush-two") == ["live", "restarts container server"]
+    assert pods.unit("changed")["MainPID"] == now
     assert pods.hyper_json("rollback", "changed")["actions"]
     assert changed.token() == "hush-one"
 

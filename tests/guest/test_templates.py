@@ -18,6 +18,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 
 from tests.support.faults import qemus, remains
 from tests.support.guests import wait_for
+from tests.support.manifests import claim, used
 from tests.support.pods import PodHost, free_port, manifest
 
 pytestmark = pytest.mark.guest
@@ -107,6 +108,30 @@ def test_copies_are_guests_of_their_own(pods: PodHost, directory: Path) -> None:
         assert pods.shell("left", "app", own).splitlines()[1] not in [fact[1] for fact in facts]
     finally:
         pods.pod("left", "right", state="absent", grace_period=0)
+
+
+def test_a_copy_takes_disks_and_gives_them_back(pods: PodHost, directory: Path) -> None:
+    """Also one that it had in its QEMU from its start, of which the template's state knows nothing."""
+    claims = [claim(name, "32Mi") for name in ("copied-a", "copied-b")]
+
+    def wanted(*names: str) -> dict[str, Any]:
+        made = pod("right", volumeMounts=[{"name": name, "mountPath": f"/{name}"} for name in names])
+        made["spec"]["volumes"] += [used(name, f"copied-{name}") for name in names]
+        return made
+
+    try:
+        pods.pod(*claims, wanted("a"))
+        assert is_copy(pods, "right")
+        pods.shell("right", "app", "echo one > /a/file")
+        for names in (("a", "b"), ("b",), ("a", "b")):
+            changed = pods.pod(*claims, wanted(*names))
+            assert [action["effect"] for action in changed["actions"]] == ["live", "restarts container app"]
+            assert pods.shell("right", "app", "ls /dev/hyper").split() == list(names)
+        assert pods.shell("right", "app", "cat /a/file") == "one"
+        assert is_copy(pods, "right")
+    finally:
+        pods.pod("right", state="absent", grace_period=0)
+        pods.module("volume", name=["copied-a", "copied-b"], state="absent")
 
 
 @pytest.mark.parametrize("moment", [(Qmp, "send_file"), (Control, "begin")])

@@ -287,4 +287,6 @@ def plugged_name(number: int) -> str:
 def _hotplug(count: int, slots: Iterator[str]) -> Iterator[str]:
     """Ports with a slot each, into which QMP's device_add can put a device. Four cost an emulated boot a sixtieth of its instructions."""
     for number in range(count):
-        yield from ("-device", f"pcie-root-port,id={slot_name(number)},chassis={number + 1},slot={number + 1},{next(slots)}")
+        device = f"pcie-root-port,id={slot_name(number)},chassis={number + 1},slot={number + 1},{next(slots)}"
+        # A template's state says of an empty slot that it is without power, which would hide the disk that a copy has in it from its start.
+        yield from ("-device", f"{device},power_controller_present=off")
