@@ -53,13 +53,17 @@ def files(host: Host) -> list[str]:
 def test_the_twelve_steps(host: Host, inits: list[Path]) -> None:
     def step(**args: Any) -> dict[str, Any]:
         before = files(host)
+        kernel_is_to_come = not versions(host) and _kernel.installed() is None
         for _ in range(2):
             foretold = converge(host, check=True, **args)
             assert foretold["changed"]
         assert files(host) == before
         done = converge(host, **args)
         assert done["changed"]
-        assert done["diff"] == foretold["diff"]
+        assert done["diff"]["before"] == foretold["diff"]["before"]
+        told, version = foretold["diff"]["after"]["version"], done["diff"]["after"]["version"]
+        # Of a kernel that is yet to be fetched nobody knows the content.
+        assert told == version or (kernel_is_to_come and told.endswith("-") and version.startswith(told))
         again = converge(host, **args)
         assert not again["changed"]
         assert not converge(host, check=True, **args)["changed"]

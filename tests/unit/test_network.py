@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _network, _network_units
+from ansible_collections.hyper.pods.plugins.module_utils import _network, _network_host, _network_units
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_config import ImageConfig
 from ansible_collections.hyper.pods.plugins.module_utils._manifest import Pod, parse
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_container import Port
@@ -306,3 +307,23 @@ def test_what_a_guest_is_told_that_is_given_its_address() -> None:
     alone = pod("bridge:br0", env="x")
     [interface] = launch_plan(alone, {"app": "sha256:" + "a" * 64}, {"sha256:" + "a" * 64: ImageConfig()}, links("web", alone.network.nics, {}, {})).interfaces
     assert (interface.addresses, interface.dhcp, interface.resolver) == ((), True, True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "lack"),
+    [
+        (0o666, None),
+        (0o600, "QEMU's account nobody may not open tap devices"),
+        (0o664, "QEMU's account nobody may not open tap devices"),
+        (None, "no tap devices"),
+    ],
+)
+def test_taps_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int | None, lack: str | None) -> None:
+    device = tmp_path / "tun"
+    if mode is not None:
+        device.touch()
+        device.chmod(mode)
+    monkeypatch.setattr(_network_host, "_TUN", device)
+    found = _network_host.lack_of_taps(Host(tmp_path, tmp_path, "nobody"))
+    assert (found is None) == (lack is None)
+    assert found is None or lack in found[0]

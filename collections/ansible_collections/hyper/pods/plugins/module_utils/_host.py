@@ -107,6 +107,12 @@ class Host:
             raise NotPrepared(f"there is no system user {self.qemu_user} to run QEMU as") from None
         return account.pw_uid, account.pw_gid
 
+    def qemu_may_open(self, device: Path) -> bool:
+        """Whether QEMU's account may read and write a device that is there. Raises NotPrepared."""
+        status, (uid, gid) = device.stat(), self.qemu_ids()
+        bits = 0o600 if status.st_uid == uid else 0o060 if status.st_gid == gid else 0o006
+        return status.st_mode & bits == bits
+
     def kvm_gid(self) -> int | None:
         """The group that may open /dev/kvm, or None where there is no /dev/kvm."""
         try:

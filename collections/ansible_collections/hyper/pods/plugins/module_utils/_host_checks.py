@@ -11,9 +11,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _command, _host_prune, _hyperstart, _kvm, _pod_status, _preflight, _record
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _command,
+    _host_prune,
+    _hyperstart,
+    _kvm,
+    _network_host,
+    _pod_status,
+    _preflight,
+    _record,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
-from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import ImageStore
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
@@ -24,7 +33,6 @@ _LEAST_FREE = 1 << 30
 _LEAST_QEMU = (7, 0)
 _NEEDED = ("qemu-system-x86_64", "qemu-img", "skopeo", "mkfs.erofs", "mkfs.ext4", "modprobe", "zstd")
 _FOR_NETWORKS = ("ip", "nft", "dnsmasq")
-_TUN = Path("/dev/net/tun")
 _POLICIES = (Path("/etc/containers/policy.json"), Path.home() / ".config/containers/policy.json")
 # The longest path of a socket below run_dir: pods/NAME/control.7 with a name of 63 characters; sockaddr_un holds 107.
 _SOCKET_PATH = 107 - len("/pods//control.7.lock") - 63
@@ -133,13 +141,18 @@ def _signatures(_host: Host) -> Iterator[Finding]:
         yield Finding(OK, "signatures", f"policy {found}")
 
 
-def _networks(_host: Host) -> Iterator[Finding]:
+def _networks(host: Host) -> Iterator[Finding]:
     missing = [program for program in _FOR_NETWORKS if shutil.which(program, path=_command.SEARCH_PATH) is None]
     for program in missing:
         remedy = f"Install the package {_command.PACKAGES[program]}, or prepare the host: hyper prepare"
         yield Finding(WARNING, "networks", f"{program} is not installed: pods have user-mode networks only", remedy)
-    if not _TUN.exists():
-        yield Finding(WARNING, "networks", "the kernel has no tap devices: pods have user-mode networks only", "Load the module tun: modprobe tun")
+    try:
+        lack = _network_host.lack_of_taps(host)
+    except NotPrepared:
+        # Who says so of the account says it once.
+        lack = None
+    if lack:
+        yield Finding(WARNING, "networks", f"{lack[0]}: pods have user-mode networks only", lack[1])
     elif not missing:
         yield Finding(OK, "networks", f"{', '.join(_FOR_NETWORKS)}, tap devices")
 

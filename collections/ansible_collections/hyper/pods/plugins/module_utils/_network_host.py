@@ -52,15 +52,15 @@ class Ends:
     networks: tuple[NetworkPlan, ...] = ()
 
 
-def require(network: Network) -> None:
+def require(host: Host, network: Network) -> None:
     """Raises, before anything is changed, CommandMissing or NoNetwork where a host cannot give a pod its networks."""
     kinds = {nic.kind for nic in network.nics}
     if kinds == {"user"}:
         return
     for program in ("ip", *(("nft", "dnsmasq") if "nat" in kinds else ())):
         _command.find(program)
-    if not _TUN.exists():
-        raise NoNetwork("the kernel has no tap devices", where=str(_TUN), remedy="Load the module tun: modprobe tun")
+    if lack := lack_of_taps(host):
+        raise NoNetwork(lack[0], where=str(_TUN), remedy=lack[1])
     bridges = _bridges() if "bridge" in kinds else {}
     for nic in network.nics:
         if nic.bridge and nic.bridge not in bridges:
@@ -73,6 +73,15 @@ def require(network: Network) -> None:
                     f"bridge vlan add dev PORT vid {nic.vlan}"
                 )
                 raise NoNetwork(f"the bridge does not filter VLANs, so nothing is kept in VLAN {nic.vlan}", where=nic.bridge, remedy=remedy)
+
+
+def lack_of_taps(host: Host) -> tuple[str, str] | None:
+    """Why QEMU cannot use tap devices, and what to do; None where it can. Raises NotPrepared."""
+    if not _TUN.exists():
+        return "the kernel has no tap devices", "Load the module tun: modprobe tun"
+    if not host.qemu_may_open(_TUN):
+        return f"QEMU's account {host.qemu_user} may not open tap devices", f"Let it, as udev does where it runs: chmod 0666 {_TUN}, or prepare the host"
+    return None
 
 
 @contextlib.contextmanager

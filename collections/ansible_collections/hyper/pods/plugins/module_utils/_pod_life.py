@@ -61,7 +61,7 @@ def require_prepared(host: Host, networks: Iterable[Network] = ()) -> None:
     installed(host)
     host.qemu_ids()
     for network in networks:
-        _network_host.require(network)
+        _network_host.require(host, network)
 
 
 class PodLife:
