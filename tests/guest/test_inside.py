@@ -116,9 +116,10 @@ def test_a_shell_at_a_terminal(environment: dict[str, str]) -> None:
         terminal.type(b"stty size\r")
         terminal.expect(b"50 132\r\n")
         # Keys are the command's: ^C ends what runs in it, and nothing here.
-        # The command itself says that it runs: a shell between two commands may lose the key.
-        terminal.type(b"sh -c 'echo a\\ b; exec sleep 1000'\r")
-        terminal.expect(b"\na b\r\n")
+        # That it runs is seen by what it makes of a line: a shell between two commands may lose the key.
+        terminal.type(b"cat -n\r")
+        terminal.type(b"a b\n")
+        terminal.expect(b"1\ta b\r\n")
         terminal.type(b"\x03")
         terminal.expect(b"ready> ")
         terminal.type(b"exit 9\r")
