@@ -61,12 +61,13 @@ def add(subparsers: Subparsers) -> None:
         examples="""
             hyper attach web
             hyper attach --no-stdin shop redis
+            echo save-all | hyper attach --json --timeout 5 game
         """,
-        json=False,
     )
     attach_parser.add_argument("pod", metavar="POD")
     attach_parser.add_argument("container", metavar="CONTAINER", nargs="?", help="the container (default: the pod's first)")
     attach_parser.add_argument("--no-stdin", action="store_true", help="type nothing into it; ctrl-c leaves it then")
+    attach_parser.add_argument("--timeout", type=int, metavar="SECONDS", help="leave it after so long; the container goes on")
 
 
 class Detached(Exception):
@@ -89,28 +90,37 @@ class DetachKeys:
 
 def attach(arguments: argparse.Namespace) -> int:
     """Show what a container writes, and type into it."""
+    from_terminal = sys.stdin is not None and sys.stdin.isatty()
+    try:
+        ways = roads(arguments)
+    except NoRoad:
+        if from_terminal and not arguments.no_stdin:
+            raise
+        return _attached_by_play(arguments)
+    from ansible_collections.hyper.pods.plugins.module_utils._channel import GuestTimeout
     from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 
     from hyperstart._terminal import Terminal
 
-    _, port = _road.find(roads(arguments), arguments.pod, lambda way: way.port(arguments.pod, arguments.container))
-    from_terminal = sys.stdin is not None and sys.stdin.isatty()
+    _, port = _road.find(ways, arguments.pod, lambda way: way.port(arguments.pod, arguments.container))
     types = port.stdin and not arguments.no_stdin and sys.stdin is not None
+    seen: dict[int, list[bytes]] = {1: [], 2: []}
+    code = None
     with Control.over(port.connection, arguments.pod, port.lock) as control, contextlib.ExitStack() as stack:
         window = stack.enter_context(Terminal(sys.stdin.fileno(), raw=types)) if port.tty and from_terminal else None
-        try:
-            return control.exec(
+        with contextlib.suppress(Detached, GuestTimeout):
+            code = control.exec(
                 port.container,
                 (),
                 attach=True,
                 stdin=sys.stdin.buffer if types else None,
                 on_stdin=DetachKeys() if from_terminal else None,
-                on_stdout=lambda data: _write(1, data),
-                on_stderr=lambda data: _write(2, data),
+                on_stdout=seen[1].append if arguments.json else lambda data: _write(1, data),
+                on_stderr=seen[2].append if arguments.json else lambda data: _write(2, data),
                 window=window,
+                timeout=arguments.timeout,
             ).code
-        except Detached:
-            return 0
+    return _as_json(code, b"".join(seen[1]), b"".join(seen[2])) if arguments.json else code or 0
 
 
 def exec_(arguments: argparse.Namespace) -> int:
@@ -174,12 +184,12 @@ def exec_(arguments: argparse.Namespace) -> int:
     return _as_json(ended.code, ended.stdout, ended.stderr) if arguments.json else ended.code
 
 
-def _as_json(code: int, stdout: bytes, stderr: bytes) -> int:
-    """Print how a command ended, as text and byte for byte."""
+def _as_json(code: int | None, stdout: bytes, stderr: bytes) -> int:
+    """Print how a command or container ended, as text and byte for byte. code: None where it goes on."""
     texts = {name: data.decode(errors="replace") for name, data in (("stdout", stdout), ("stderr", stderr))}
     exact = {f"{name}Base64": base64.b64encode(data).decode() for name, data in (("stdout", stdout), ("stderr", stderr))}
     print(json.dumps({"exitCode": code, **texts, **exact}))
-    return code
+    return code or 0
 
 
 def roads(arguments: argparse.Namespace) -> list[Road]:
@@ -196,13 +206,13 @@ def _write(descriptor: int, data: bytes) -> None:
 
 def _played(arguments: argparse.Namespace, pod: str, words: list[str], env: dict[str, str]) -> int:
     """The same by a play, for a host that only Ansible can reach."""
-    from hyperstart import api
+    from hyperstart import inside_api
     from hyperstart._arguments import options_of
     from hyperstart._reporter import Reporter
 
-    stdin = sys.stdin.buffer.read() if sys.stdin is not None and not sys.stdin.isatty() else None
+    stdin = _piped()
     with Reporter(sys.stderr, what="running the command") as reporter:
-        result = api.exec_pod(
+        result = inside_api.exec_pod(
             pod=pod,
             command=words,
             container=arguments.container,
@@ -214,9 +224,32 @@ def _played(arguments: argparse.Namespace, pod: str, words: list[str], env: dict
             timeout=arguments.timeout,
             **options_of(arguments, reporter),
         )
+    return _shown(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def _attached_by_play(arguments: argparse.Namespace) -> int:
+    """The same by a play: what the container wrote is shown when it is over."""
+    from hyperstart import inside_api
+    from hyperstart._arguments import options_of
+    from hyperstart._reporter import Reporter
+
+    stdin = None if arguments.no_stdin else _piped()
+    with Reporter(sys.stderr, what=f"attached to {arguments.pod}") as reporter:
+        result = inside_api.attach_pod(
+            pod=arguments.pod, container=arguments.container, stdin=stdin or None, timeout=arguments.timeout, **options_of(arguments, reporter)
+        )
+    return _shown(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def _piped() -> bytes | None:
+    """All of standard input, unless it is a terminal."""
+    return sys.stdin.buffer.read() if sys.stdin is not None and not sys.stdin.isatty() else None
+
+
+def _shown(arguments: argparse.Namespace, code: int | None, stdout: bytes, stderr: bytes) -> int:
     if arguments.json:
-        return _as_json(result.exit_code, result.stdout, result.stderr)
-    for stream, data in ((sys.stdout, result.stdout), (sys.stderr, result.stderr)):
+        return _as_json(code, stdout, stderr)
+    for stream, data in ((sys.stdout, stdout), (sys.stderr, stderr)):
         stream.buffer.write(data)
         stream.flush()
-    return result.exit_code
+    return code or 0

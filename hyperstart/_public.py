@@ -4,7 +4,6 @@
 from hyperstart._ansible import Options, Progress
 from hyperstart._manifests import read_manifests
 from hyperstart.api import (
-    exec_pod,
     generated_name,
     host_info,
     inspect_pods,
@@ -39,10 +38,12 @@ from hyperstart.image_api import (
     save_images,
     tag_image,
 )
+from hyperstart.inside_api import attach_pod, exec_pod
 from hyperstart.life_api import create_pods, kill_pods, pause_pods, rename_pod, unpause_pods, wait_pods
 from hyperstart.patch_api import label_pod, list_ports, publish_ports, remove_containers, unpublish_ports
 from hyperstart.results import (
     Action,
+    AttachResult,
     CompletedResult,
     ContainerState,
     ExecResult,
@@ -68,6 +69,7 @@ from hyperstart.watch_api import EventsResult, ProcessesResult, UsageResult, pod
 __all__ = [
     "Action",
     "AnsibleFailed",
+    "AttachResult",
     "BadDefinition",
     "Cancelled",
     "CompletedResult",
@@ -99,6 +101,7 @@ __all__ = [
     "VolumeState",
     "VolumesResult",
     "WaitResult",
+    "attach_pod",
     "build_image",
     "check_hosts",
     "commit_pod",

@@ -6,7 +6,6 @@ All arguments are by keyword; beside its own each function takes those of ``Opti
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,6 @@ from hyperstart.errors import BadDefinition
 from hyperstart.results import (
     Action,
     CompletedResult,
-    ExecResult,
     HostsResult,
     ImagesResult,
     ImageState,
@@ -223,40 +221,6 @@ def pod_logs(*, pod: str, container: str | None = None, tail: int | None = None,
     return perform("pod_logs.yml", variables, options, lambda play: LogsResult(*base(play), _log_lines(play.of("pod_info"))))
 
 
-def exec_pod(
-    *,
-    pod: str,
-    command: Sequence[str],
-    container: str | None = None,
-    env: Mapping[str, str] | None = None,
-    workdir: str | None = None,
-    user: str | None = None,
-    stdin: bytes | None = None,
-    guest: bool = False,
-    timeout: int | None = None,
-    **options: Unpack[Options],
-) -> ExecResult:
-    """Run a command in a container of a running pod (the first container, unless named). Its exit code is no error; see ``ExecResult``.
-
-    user: ``uid``, ``name``, ``uid:gid`` or ``name:group``. guest: in the guest's own namespaces, as root, with the container's files. timeout: seconds.
-    Raises OperationFailed when it could not be run.
-    """
-    if not command:
-        raise BadDefinition("no command is given", where="command", remedy=f"Name one, for example: hyper exec {pod} -- ps")
-    variables = {
-        "pod_name": pod,
-        "pod_command": list(command),
-        "pod_container": container,
-        "pod_env": dict(env) if env else None,
-        "pod_workdir": workdir,
-        "pod_user": user,
-        "pod_stdin_base64": base64.b64encode(stdin).decode() if stdin is not None else None,
-        "pod_guest": guest or None,
-        "pod_timeout": timeout,
-    }
-    return perform("exec_pod.yml", variables, options, _exec_result)
-
-
 def pull_images(
     *,
     names: Sequence[str],
@@ -311,21 +275,6 @@ def _completed_result(play: Play) -> CompletedResult:
         actions=collect(play.of("pod"), "actions", Action.of),
         diffs=(),
         lines=_log_lines(play.of("pod_info")),
-    )
-
-
-def _exec_result(play: Play) -> ExecResult:
-    done = play.of("pod_exec")
-    if len(done) > 1:
-        hosts = ", ".join(result.host for result in done)
-        raise BadDefinition(f"several hosts have such a pod: {hosts}", where="pod", remedy="The command ran on all of them; choose one with --limit")
-    values = done[0].values
-    return ExecResult(
-        *base(play),
-        host=done[0].host,
-        exit_code=int(values.get("rc", 0)),
-        stdout=base64.b64decode(values.get("stdout_base64", "")),
-        stderr=base64.b64decode(values.get("stderr_base64", "")),
     )
 
 

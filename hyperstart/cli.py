@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import os
 import signal
@@ -56,7 +57,8 @@ class _Terminated(BaseException):
     """SIGTERM came."""
 
 
-def parser(groups: Sequence[str] = _GROUPS) -> argparse.ArgumentParser:
+@functools.cache
+def parser(groups: tuple[str, ...] = _GROUPS) -> argparse.ArgumentParser:
     """The command line, or that of some groups of commands."""
     result = argparse.ArgumentParser(
         prog="hyper",

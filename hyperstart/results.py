@@ -332,6 +332,16 @@ class ExecResult(Result):
 
 
 @dataclass(frozen=True)
+class AttachResult(Result):
+    """What a container wrote while its streams were shared. exit_code: its own, None where it goes on."""
+
+    host: str
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True)
 class ImagesResult(Result):
     """images: of the stores of all hosts, or those that were pulled, removed or named. actions: what was done, or would be, a line each, with its host.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _log_rotation
 
+from tests.support.modules import run_module
 from tests.support.pods import ROOT, PodHost, manifest
 from tests.support.trees import describe, make_tree
 
@@ -161,6 +163,30 @@ def test_a_command_in_the_guests_own_namespaces(environment: dict[str, str], pod
     assert "sleep 6543" in pods.shell(POD, "app", "ps -o args")
     pods.pod(POD, state="restarted", containers=["user"], grace_period=0)
     assert "sleep 6543" not in pods.shell(POD, "app", "ps -o args")
+
+
+def test_a_container_is_given_something_to_read(environment: dict[str, str], pods: PodHost, tmp_path: Path) -> None:
+    """By the command, the module and the playbook, of which none waits for a person."""
+    script = "while read line; do [ $line = quit ] && exit 5; echo out $line; echo err $line >&2; done"
+    pods.pod(manifest("reader", {"name": "app", "stdin": True, "command": ["sh", "-c", script]}, {"name": "deaf"}, restartPolicy="Always"))
+    try:
+        said = json.loads(hyper(environment, "attach", "--json", "--timeout", "2", "reader", stdin=b"one\n"))
+        assert (said["exitCode"], said["stdout"], said["stderr"]) == (None, "out one\n", "err one\n")
+        line = {"pod": "reader", "stdin_base64": base64.b64encode(b"three\n").decode()}
+        assert pods.module("pod_attach", check=True, **line)["changed"]
+        result = run_module("pod_attach", {**pods.arguments, **line, "timeout": 2})
+        assert (result["changed"], result["rc"], result["stdout"], result["stderr"]) == (True, None, "out three\n", "err three\n")
+        assert not run_module("pod_attach", {**pods.arguments, "pod": "reader", "timeout": 1})["changed"]
+        assert "container deaf has no stdin" in pods.module("pod_attach", container="deaf", **line, fails=True)["msg"]
+        assert pods.module("pod_attach", pod="reader", container="nosuch", fails=True)["error"] == "ContainerNotFound"
+        variables = {**{f"hyper_{name}": value for name, value in pods.arguments.items()}, "pod_name": "reader", "pod_timeout": 2}
+        (tmp_path / "variables.yml").write_text(json.dumps({**variables, "pod_stdin_base64": line["stdin_base64"]}))
+        argv = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/attach_pod.yml", "-e", f"@{tmp_path}/variables.yml"]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE)
+        assert b"out three" in done.stdout, done
+        assert hyper(environment, "attach", "reader", stdin=b"two\nquit\n", code=5) == b"out two\n"
+    finally:
+        pods.pod("reader", state="absent", grace_period=0)
 
 
 def test_a_person_attaches_leaves_and_ends_a_container(environment: dict[str, str], pods: PodHost) -> None:

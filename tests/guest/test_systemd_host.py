@@ -295,7 +295,7 @@ def test_a_pod_that_was_changed_while_it_ran_comes_up_as_it_was_changed(pods: Po
     now = pods.unit("changed")["MainPID"]
     assert changed.run("app", 8000, PORT + 2, "hush-two") == ["live", "restarts container server"]
     assert pods.unit("changed")["MainPID"] == now
-    assert pods.hyper_json("rollback", "changed")["actions"]
+    assert pods.hyper_json("rollback", "changed", "1")["actions"]
     assert changed.token() == "hush-one"
 
 

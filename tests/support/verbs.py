@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # What a playbook could not give.
-TERMINAL = "it is a person at a terminal"
 LOOKS = "the command runs pull_image.yml in check mode, and writes the file itself"
 DIRECT = "the command goes by the direct road; playbooks do the same where there is none, and from AWX"
 
@@ -15,7 +14,6 @@ DIRECT = "the command goes by the direct road; playbooks do the same where there
 class Verb:
     """command: words of ``hyper``. example: a command line of it, in which FILE and NEW are files and DIR is a directory; "" where it is the command and a pod.
     playbook: without .yml. module: of the collection, with its state where it has several. only: why it has no playbook, or none of its own.
-    output: why it has no ``--json``.
     """
 
     command: str
@@ -24,7 +22,6 @@ class Verb:
     state: str = ""
     example: str = ""
     only: str = ""
-    output: str = ""
 
 
 VERBS = (
@@ -57,7 +54,7 @@ VERBS = (
     # Inside them.
     Verb("exec", "exec_pod", "pod_exec", "", "exec web -- ps"),
     Verb("exec --guest", "exec_pod", "pod_exec", "", "exec --guest web -- ps"),
-    Verb("attach", "", "", "", "attach web", only=TERMINAL, output=TERMINAL),
+    Verb("attach", "attach_pod", "pod_attach", "", "attach web"),
     Verb("logs", "pod_logs", "pod_info"),
     Verb("cp", "copy_into_pod", "pod_copy", "", "cp FILE web:/srv", only=DIRECT),
     Verb("cp", "copy_out_of_pod", "pod_copy", "", "cp web:/srv/file NEW", only=DIRECT),

@@ -12,7 +12,7 @@ from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _mani
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 from ansible_collections.hyper.pods.plugins.plugin_utils import forms
 
-from tests.support.schema import VERSION, changed, mutations, validator
+from tests.support.schema import VERSION, accepts, changed, mutations
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "docs/examples").glob("*.yaml"))
 
@@ -40,14 +40,13 @@ def test_what_the_schema_rejects_in_an_example_is_rejected(path: Path) -> None:
     manifests = documents(path)
     accepted, tried = [], 0
     for index, manifest in enumerate(manifests):
-        rules = validator(manifest["kind"])
         for place, value in mutations(manifest):
             # Another kind is another matter, and a manifest that is no mapping has none.
             if place in ((), ("kind",), ("apiVersion",)):
                 continue
-            wrong = changed(manifest, place, value)
-            if rules.is_valid(wrong):
+            if accepts(manifest["kind"], None, place, value):
                 continue
+            wrong = changed(manifest, place, value)
             tried += 1
             try:
                 parse([*manifests[:index], wrong, *manifests[index + 1 :]])

@@ -71,10 +71,8 @@ def plain(verb: Verb) -> str:
     return verb.command.partition(" -")[0]
 
 
-def each(*, playbook: bool = False, json_: bool = False) -> list[Any]:
-    return [
-        pytest.param(verb, id=f"{verb.command} {verb.playbook}".strip()) for verb in VERBS if (verb.playbook or not playbook) and (not verb.output or not json_)
-    ]
+def each(*, playbook: bool = False) -> list[Any]:
+    return [pytest.param(verb, id=f"{verb.command} {verb.playbook}".strip()) for verb in VERBS if verb.playbook or not playbook]
 
 
 def words_of(verb: Verb, tmp_path: Path) -> list[str]:
@@ -130,7 +128,7 @@ def test_the_playbook_runs_the_module(verb: Verb) -> None:
 @pytest.mark.parametrize("verb", each())
 def test_json_is_an_option(verb: Verb) -> None:
     options = {option for action in COMMANDS[plain(verb)]._actions for option in action.option_strings}
-    assert ("--json" in options) is (not verb.output)
+    assert "--json" in options
     for word in verb.command.split()[1:]:
         assert word in options or not word.startswith("-")
 
@@ -160,7 +158,7 @@ def perform(stage: Stage, verb: Verb, tmp_path: Path, *more: str) -> int:
     return hyper([*words[:count], *more, *words[count:]])
 
 
-@pytest.mark.parametrize("verb", [param for param in each(json_=True) if param.values[0].only != DIRECT and param.values[0].playbook])
+@pytest.mark.parametrize("verb", [param for param in each(playbook=True) if param.values[0].only != DIRECT])
 def test_the_command_runs_the_playbook_and_says_so_in_json(answering: Stage, verb: Verb, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert perform(answering, verb, tmp_path, "--json") == 0
     assert answering.playbook == ("pull_image.yml" if verb.only == LOOKS else f"{verb.playbook}.yml")

@@ -242,7 +242,7 @@ class Control:
         streams from now on, until it ends, with its code.
         guest: in hyperstart's own namespaces, as root with all capabilities; the container only lends its files.
         on_stdin: is given what was read and returns what is sent of it. timeout: seconds, None: forever.
-        Raises ExecFailed, GuestTimeout (the command is killed), GuestUnreachable.
+        Raises ExecFailed, GuestTimeout (the command is killed; a container goes on), GuestUnreachable.
         """
         pairs = tuple(env.items()) if isinstance(env, Mapping) else tuple(env)
         payload = b"".join(
@@ -306,8 +306,9 @@ class Control:
                     code = NUMBER.decode(errors[tag.ERROR_CODE]) if tag.ERROR_CODE in errors else None
                     raise ExecFailed(MESSAGE.decode(errors.get(tag.ERROR_MESSAGE, b"")), where=container, code=code)
         except GuestTimeout:
-            self.signal(signals.SIGKILL)
-            raise GuestTimeout(f"the command did not end within {timeout} seconds", where=container) from None
+            if not attach:
+                self.signal(signals.SIGKILL)
+            raise GuestTimeout(f"the {'container' if attach else 'command'} did not end within {timeout} seconds", where=container) from None
         finally:
             self._running = None
 

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a command in a container of a pod that runs."""
+"""Run a command in a container of a pod that runs, or share the streams of the container itself."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.hyper.pods.plugins.module_utils import _pod_status, _record
+from ansible_collections.hyper.pods.plugins.module_utils._channel import GuestTimeout
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control, ExecFailed, ExecResult
+from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._guest import QMP_SOCKET
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import ContainerNotFound, PodNotRunning, PodPaused
@@ -67,3 +73,43 @@ def run(
             if failed.code is None:
                 raise
             return ExecResult(failed.code, b"", f"{failed.message}\n".encode())
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What a container wrote while somebody was attached. code: its own, None where it has not ended."""
+
+    code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+def attach(host: Host, target: Target, *, stdin: bytes | None = None, timeout: float | None = None) -> Attached:
+    """Share the streams of the container itself, until it ends. stdin: what it is given to read, None: nothing. timeout: seconds, after which it goes on alone.
+
+    Raises PodPaused, ExecFailed, GuestUnreachable, AllPortsBusy.
+    """
+    stdout: list[bytes] = []
+    stderr: list[bytes] = []
+    code = None
+    with connect(host, target.pod) as control, suppress(GuestTimeout):
+        code = control.exec(target.container, (), attach=True, stdin=stdin, on_stdout=stdout.append, on_stderr=stderr.append, timeout=timeout).code
+    return Attached(code, b"".join(stdout), b"".join(stderr))
+
+
+def decoded(text: str | None) -> bytes | None:
+    """What a module's stdin_base64 says. Raises HyperError."""
+    try:
+        return None if text is None else base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise HyperError(f"is not base64: {error}", where="stdin_base64") from None
+
+
+def as_result(stdout: bytes, stderr: bytes) -> dict[str, Any]:
+    """Two outputs as modules return them, as text and byte for byte."""
+    return {
+        "stdout": stdout.decode(errors="replace"),
+        "stderr": stderr.decode(errors="replace"),
+        "stdout_base64": base64.b64encode(stdout).decode(),
+        "stderr_base64": base64.b64encode(stderr).decode(),
+    }

@@ -100,8 +100,6 @@ stderr_base64:
   type: str
 """
 
-import base64
-import binascii
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -113,10 +111,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Run the command."""
     params = module.params
-    try:
-        stdin = base64.b64decode(params["stdin_base64"] or "", validate=True)
-    except binascii.Error as error:
-        raise HyperError(f"is not base64: {error}", where="stdin_base64") from None
+    stdin = _pod_exec.decoded(params["stdin_base64"])
     if params["guest"] and params["user"] is not None:
         raise HyperError("in the guest's own namespaces a command is root's", where="user", remedy="Leave out one of guest and user")
     target = _pod_exec.find(host, params["pod"], params["container"])
@@ -129,18 +124,11 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
         env=tuple((name, str(value)) for name, value in params["env"].items()),
         workdir=params["workdir"],
         user=params["user"],
-        stdin=stdin,
+        stdin=stdin or b"",
         guest=params["guest"],
         timeout=params["timeout"],
     )
-    return {
-        "changed": True,
-        "rc": result.code,
-        "stdout": result.stdout.decode(errors="replace"),
-        "stderr": result.stderr.decode(errors="replace"),
-        "stdout_base64": base64.b64encode(result.stdout).decode(),
-        "stderr_base64": base64.b64encode(result.stderr).decode(),
-    }
+    return {"changed": True, "rc": result.code, **_pod_exec.as_result(result.stdout, result.stderr)}
 
 
 def main() -> None:
