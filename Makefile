@@ -2,6 +2,8 @@
 # Everything a newcomer types. `make help` tells what there is; each target sets up what it needs.
 
 SHELL := /bin/sh
+# Where a machine is set so, each of the many Pythons of a run would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := tools/setup
@@ -29,7 +31,7 @@ test: $(VENV)/.test init ## Run all tests, real guests among them
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
 unit: $(VENV)/.test init ## Run the tests that need no guest, in seconds
-	@$(BIN)/pytest -q -n 2 tests/unit tests/init -m "not guest and not slow"
+	@$(BIN)/pytest -q -n 4 --dist worksteal tests/unit tests/init -m "not guest and not slow"
 
 lint: $(VENV)/.test ## Check form, types and style of everything
 	@$(BIN)/pre-commit run --all-files

@@ -65,6 +65,7 @@ def test_a_pre_stop_hook_comes_before_the_signal_whatever_becomes_of_it(init: In
         assert pod.output("app") == b"ready\ntold\n"
 
 
+@pytest.mark.slow
 def test_a_pre_stop_hook_takes_its_time_from_the_grace_period(init: Init) -> None:
     """What it uses up is gone, but two seconds are left to the container."""
     with init.pod(init.sh("app", DEAF, pre_stop=Action("sleep", seconds=60), grace_period=1)) as pod:

@@ -102,6 +102,7 @@ def test_a_plan_cut_off_at_every_byte(parse: Parse) -> None:
     assert set(parse("plan", [disk(body)[:size] for size in range(24 + len(body))])) == {"shorter than a header", "shorter than it says"}
 
 
+@pytest.mark.slow
 def test_every_bit_of_a_plan_flipped(parse: Parse) -> None:
     body = body_of(PLAN)
     answers = parse("plan", [disk(body[:at] + bytes([body[at] ^ 1 << bit]) + body[at + 1 :]) for at in range(len(body)) for bit in range(8)])
@@ -111,6 +112,7 @@ def test_every_bit_of_a_plan_flipped(parse: Parse) -> None:
     assert "ok" not in answers
 
 
+@pytest.mark.slow
 def test_every_length_of_a_plan_made_hostile(parse: Parse) -> None:
     """Four bytes anywhere as a length of any size: whatever is a length is among them."""
     body = body_of(PLAN)
@@ -132,6 +134,7 @@ def test_pieces_of_plans_put_together_at_random(parse: Parse) -> None:
     parse("plan", [disk(mutant()) for _ in range(20000)])
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(BODIES, max_size=5))
 def test_any_fields(parse: Parse, bodies: list[bytes]) -> None:
@@ -268,6 +271,7 @@ def test_answers_of_dhcp(parse: Parse, message: bytes, meaning: str) -> None:
     assert parse("dhcp", [message]) == [meaning]
 
 
+@pytest.mark.slow
 def test_damaged_answers_of_dhcp(parse: Parse) -> None:
     """Cut off at every byte, every bit flipped, put together at random: never read beyond, and never believed in part."""
     whole = reply(*FULL)

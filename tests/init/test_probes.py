@@ -14,6 +14,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Act
 from tests.support.guests import wait_for
 from tests.support.init import Init, Pod
 
+# Their periods are whole seconds.
+pytestmark = pytest.mark.slow
 LOCAL = "127.0.0.1"
 STAYS = "trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done"
 GET = b"GET /page HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n"

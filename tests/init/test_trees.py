@@ -40,6 +40,7 @@ def get(pod: Pod, path: str, target: Path, *, container: str = "root") -> tuple[
     return result, complaints
 
 
+@pytest.mark.slow
 def test_a_tree_of_ten_thousand_files_comes_back_as_it_was(pod: Pod, tmp_path: Path) -> None:
     make_tree(tmp_path / "tree", 10_000, attributes=False)
     assert put(pod, tmp_path / "tree", "/data", "tree") == ExecResult(0)

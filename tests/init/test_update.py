@@ -11,6 +11,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._launch import Containe
 from ansible_collections.hyper.pods.plugins.module_utils._launch_life import Action, Probe
 from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_PLACE_SIZE
 
+from tests.support.guests import wait_for
 from tests.support.init import SUCCEEDED, Init, Pod
 
 
@@ -212,7 +213,8 @@ def test_probes_change_under_a_running_container(sanitized: Init) -> None:
         # What is the same keeps what it found; a startup probe is for the next start.
         told = len(pod.events())
         change(True, readiness_probe=found("a"), liveness_probe=found("a"), startup_probe=found("nosuch", failure_threshold=1000))
-        assert {event.word for event in pod.events()[told:]} == {"update"}
+        # It is answered before it is logged.
+        wait_for(lambda: [event.word for event in pod.events()[told:]] == ["update"], "the update")
         change(False, readiness_probe=found("b"))
         change(True)
         # That one is heeded from now on, too.

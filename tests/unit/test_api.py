@@ -60,6 +60,7 @@ def test_a_run_reports_pods_actions_progress_and_events(project: FakeProject) ->
         result.changed = False  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_check_and_diff_reach_the_module(project: FakeProject) -> None:
     project.answer("pod", {"changed": True, "pods": [], "actions": [], "diff": {"before": {}, "after": {"web": {"n": 1}}}})
     result = hyperstart.stop_pods(names=["web"], check=True, diff=True)
@@ -67,6 +68,7 @@ def test_check_and_diff_reach_the_module(project: FakeProject) -> None:
     assert result.diffs == ({"before": {}, "after": {"web": {"n": 1}}},)
 
 
+@pytest.mark.slow
 def test_a_failure_names_the_host_and_keeps_the_modules_words(project: FakeProject) -> None:
     project.answer("pod", {"fail": {"msg": "pod web: taken. Use another", "error": "PodExists", "where": "pod web", "remedy": "Use another"}})
     with pytest.raises(hyperstart.OperationFailed) as caught:
@@ -84,6 +86,7 @@ def test_exec_carries_bytes_both_ways_and_its_exit_code_is_no_failure(project: F
     assert (asked["argv"], asked["stdin_base64"]) == (["cat", SECRET], "/wA=")
 
 
+@pytest.mark.slow
 def test_one_of_two_hosts_that_cannot_be_reached(project: FakeProject, tmp_path: Path) -> None:
     inventory = tmp_path / "hosts.yml"
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -160,6 +163,7 @@ def test_secrets_stand_in_no_command_line_and_in_no_file_that_others_read(projec
     assert modes == {0o700, 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_command_ends_ansible_and_the_module(project: FakeProject, number: signal.Signals, code: int) -> None:
     project.answer("pod_info", {"pods": [], "sleep": 60})

@@ -127,6 +127,7 @@ def test_a_link_is_not_followed(tree: Path, tmp_path: Path) -> None:
         Ext4(tmp_path / "link")
 
 
+@pytest.mark.slow
 def test_damage_is_an_error_of_its_own(tmp_path: Path) -> None:
     """Bytes changed by chance in the part where metadata lies: it is read, or refused, and nothing else happens."""
     upper = tmp_path / "tree/containers/a/0123/upper/d"

@@ -90,6 +90,7 @@ def test_the_full_manifest_says_everything(path: str, name: str) -> None:
     assert any(each.get(name) is not None for each in mappings(FULL, path))
 
 
+@pytest.mark.slow
 def test_what_the_schema_rejects_is_rejected() -> None:
     """Every field that is honoured, with values of every wrong type."""
     parse(FULL)
