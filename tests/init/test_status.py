@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control, GuestUnreachable, Status
 
+from tests.support.guests import wait_for
 from tests.support.init import PATIENCE, Init
 
 
@@ -42,13 +43,16 @@ def test_a_status_tells_what_is(init: Init) -> None:
 def test_the_log_remembers_what_the_status_told(init: Init) -> None:
     with init.pod(init.sleeper("one"), init.sh("two", "exit 3"), init.sh("three", "exit 4", restart_policy="OnFailure")) as pod:
         told = pod.until(lambda status: status.containers[2].reason == "CrashLoopBackOff" and status.containers[1].state == "terminated")
+        wanted = {container.name: (container.pid, container.exit_code, container.restart_count) for container in told.containers}
+
+        def remembered() -> dict[str, tuple[int | None, int | None, int]]:
+            return {container.name: (container.pid, container.exit_code, container.restart_count) for container in pod.life().containers}
+
+        # The log is written a moment after the status is told.
+        wait_for(lambda: remembered() == wanted, "the log")
         life = pod.life()
         assert not life.ended
         assert life.status().phase == told.phase == "Running"
-        remembered = {container.name: container for container in life.containers}
-        for container in told.containers:
-            same = remembered[container.name]
-            assert (same.pid, same.exit_code, same.restart_count) == (container.pid, container.exit_code, container.restart_count)
         pod.stop()
         assert pod.life().ended
 
