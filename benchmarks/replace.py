@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _pods, _pods_call
 from ansible_collections.hyper.pods.plugins.module_utils._progress import Progress
 
 from benchmarks.start import Bench, series
@@ -36,7 +36,7 @@ class Round:
 def _bring(bench: Bench, definition: Mapping[str, Any], *stages: str) -> float:
     """Bring the pod to the definition; the seconds that the stages took."""
     progress = Progress()
-    _pods.bring(bench.host, [definition], "started", _pods.Options(progress=progress))
+    _pods.bring(bench.host, [definition], "started", _pods_call.Options(progress=progress))
     return sum(progress.timings[_POD][stage] for stage in stages)
 
 
@@ -49,7 +49,7 @@ def _round(bench: Bench) -> Round:
     try:
         return Round(_bring(bench, first, "spawn", "boot"), _bring(bench, anew, "update"), _bring(bench, other, "update"))
     finally:
-        _pods.bring(bench.host, [_POD], "absent", _pods.Options(grace_period=0))
+        _pods.bring(bench.host, [_POD], "absent", _pods_call.Options(grace_period=0))
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ansible_collections.hyper.pods.plugins.module_utils import _guest, _hyperstart_install, _initramfs, _pod_guest, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _guest, _hyperstart_install, _initramfs, _pod_guest, _pods, _pods_call, _record
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
@@ -86,7 +86,7 @@ class Bench:
     def guest(self, initramfs: Path) -> _guest.Guest:
         """That of the sample pod."""
         name = "bare"
-        _pods.bring(self.host, [self.definition(name)], "present", _pods.Options())
+        _pods.bring(self.host, [self.definition(name)], "present", _pods_call.Options())
         record, init = _record.require(self.host, name), installed(self.host)
         return _pod_guest.guest(
             record.pod,
@@ -133,17 +133,17 @@ class Bench:
         """b; t, where there is a template."""
         progress = Progress()
         try:
-            _pods.bring(self.host, [self.definition("bench")], "started", _pods.Options(progress=progress))
+            _pods.bring(self.host, [self.definition("bench")], "started", _pods_call.Options(progress=progress))
             return progress.timings["bench"]["spawn"] + progress.timings["bench"]["boot"]
         finally:
-            _pods.bring(self.host, ["bench"], "absent", _pods.Options(grace_period=0))
+            _pods.bring(self.host, ["bench"], "absent", _pods_call.Options(grace_period=0))
 
     def whole_run(self) -> float:
         """c."""
         try:
             return self.timed([str(_BIN / "hyper"), "run", "-p", *_NAMES, "--name", "bench"])
         finally:
-            _pods.bring(self.host, ["bench"], "absent", _pods.Options(grace_period=0))
+            _pods.bring(self.host, ["bench"], "absent", _pods_call.Options(grace_period=0))
 
     def empty_play(self) -> float:
         """d."""
@@ -171,13 +171,13 @@ class Bench:
         """The least memory in MiB, in steps of 8, with which the sample pod comes to run."""
         for size in range(32, 264, 8):
             try:
-                _pods.bring(self.host, [self.definition("small", f"{size}Mi")], "started", _pods.Options(wait_timeout=40))
+                _pods.bring(self.host, [self.definition("small", f"{size}Mi")], "started", _pods_call.Options(wait_timeout=40))
             except HyperError:
                 continue
             else:
                 return size
             finally:
-                _pods.bring(self.host, ["small"], "absent", _pods.Options(grace_period=0))
+                _pods.bring(self.host, ["small"], "absent", _pods_call.Options(grace_period=0))
         return 0
 
     def footprint(self) -> Iterator[tuple[str, str]]:
@@ -185,7 +185,7 @@ class Bench:
         init = installed(self.host)
         yield "hyperstart, bytes", str((ROOT / "build/hyperstart").stat().st_size)
         yield "initramfs, bytes", str(init.initramfs.stat().st_size)
-        _pods.bring(self.host, [self.definition("idle")], "started", _pods.Options())
+        _pods.bring(self.host, [self.definition("idle")], "started", _pods_call.Options())
         try:
             with Control.connect(self.host.pod_run_dir("idle"), timeout=20) as control:
                 script = "sed -n 's/VmRSS:[^0-9]*//p' /proc/1/status; sed -n 's/MemTotal:[^0-9]*//p; s/MemAvailable:[^0-9]*//p' /proc/meminfo"
@@ -197,7 +197,7 @@ class Bench:
             fields = dict(line.split(":", 1) for line in status.splitlines())
             yield "QEMU, resident", f"{fields['VmRSS'].strip()}, of it anonymous {fields['RssAnon'].strip()}"
         finally:
-            _pods.bring(self.host, ["idle"], "absent", _pods.Options(grace_period=0))
+            _pods.bring(self.host, ["idle"], "absent", _pods_call.Options(grace_period=0))
         yield "smallest memory of the sample pod", f"{self.smallest_memory()} MiB"
 
 
@@ -220,7 +220,7 @@ def bench_host() -> Iterator[Bench]:
         yield bench
     finally:
         for name in _record.names(host):
-            _pods.bring(host, [name], "absent", _pods.Options(grace_period=0))
+            _pods.bring(host, [name], "absent", _pods_call.Options(grace_period=0))
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _pods, _pods_call
 from ansible_collections.hyper.pods.plugins.module_utils._control import Control
 from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
@@ -144,7 +144,7 @@ def test_a_copy_that_a_killed_run_left_half_started(pods: PodHost, stopped: str,
     with monkeypatch.context() as patch:
         patch.setattr(*moment, end)
         with pytest.raises(KeyboardInterrupt):
-            _pods.bring(pods.host, [stopped], "started", _pods.Options())
+            _pods.bring(pods.host, [stopped], "started", _pods_call.Options())
     left = qemus(pods, stopped)
     assert left
     assert not pods.module("pod", pods=[stopped], state="started").get("warnings")

@@ -123,7 +123,7 @@ class SystemdHost:
 
     def hyper(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command ``hyper`` on this host from the control node."""
-        words = 2 if arguments[0] in ("volume", "image") else 1
+        words = 2 if arguments[0] in ("volume", "image", "port") else 1
         options = ("--inventory", str(self.inventory))
         return self.from_control(sys.executable, "-m", "hyperstart", *arguments[:words], *options, *arguments[words:])
 

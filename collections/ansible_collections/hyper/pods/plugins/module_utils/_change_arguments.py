@@ -19,7 +19,7 @@ CHANGE_ARGUMENTS: dict[str, Any] = {
 
 
 def change_options(module: AnsibleModule) -> dict[str, Any]:
-    """What CHANGE_ARGUMENTS and ``wait`` say, and check mode, as arguments of ``_pods.Options``."""
+    """What CHANGE_ARGUMENTS and ``wait`` say, and check mode, as arguments of ``_pods_call.Options``."""
     params = module.params
     return {
         "check": module.check_mode,

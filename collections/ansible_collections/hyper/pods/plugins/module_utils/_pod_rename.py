@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.hyper.pods.plugins.module_utils import _pod_files, _pod_life, _pod_status, _pods, _record
+from ansible_collections.hyper.pods.plugins.module_utils import _pod_files, _pod_life, _pod_status, _pods_call, _record
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._plan import LIVE, Action
 from ansible_collections.hyper.pods.plugins.module_utils._pod_errors import PodExists, PodNotFound, PodRuns
@@ -11,7 +11,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._progress import Progre
 from ansible_collections.hyper.pods.plugins.module_utils._supervisor import supervisor
 
 
-def rename(host: Host, name: str, new: str, *, check: bool, progress: Progress) -> _pods.Outcome:
+def rename(host: Host, name: str, new: str, *, check: bool, progress: Progress) -> _pods_call.Outcome:
     """Give a pod that does not run another name. One that has it already, and had the other before, is left alone.
 
     Raises BadName, PodNotFound, PodExists, PodRuns.
@@ -19,7 +19,7 @@ def rename(host: Host, name: str, new: str, *, check: bool, progress: Progress) 
     for each in (name, new):
         _record.check_name(each)
     supervision = supervisor(host)
-    with _pods.locks(host, list(dict.fromkeys((name, new))), check=check):
+    with _pods_call.locks(host, list(dict.fromkeys((name, new))), check=check):
         former, present = _record.read(host, name), _record.read(host, new)
         if former is None and (present is None or present.former_name != name):
             raise PodNotFound(name, _record.names(host))
@@ -37,4 +37,4 @@ def rename(host: Host, name: str, new: str, *, check: bool, progress: Progress) 
             life.rename(name, new) if actions else life.settle(new)
         before = {name: {"name": name} if actions else None, new: None if actions else {"name": new}}
         look = _pod_status.look(host, supervision, name if check and actions else new)
-        return _pods.Outcome(actions, (_pod_status.info(look),), before, {name: None, new: {"name": new}})
+        return _pods_call.Outcome(actions, (_pod_status.info(look),), before, {name: None, new: {"name": new}})

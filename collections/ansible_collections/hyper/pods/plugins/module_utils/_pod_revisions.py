@@ -5,7 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.hyper.pods.plugins.module_utils import _history, _manifest, _pod_files, _pod_images, _pod_status, _pods, _record, _sealed_objects
+from ansible_collections.hyper.pods.plugins.module_utils import (
+    _history,
+    _manifest,
+    _pod_files,
+    _pod_images,
+    _pod_status,
+    _pods_call,
+    _pods_converge,
+    _record,
+    _sealed_objects,
+)
 from ansible_collections.hyper.pods.plugins.module_utils._errors import HyperError
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._image_store import StoredImage
@@ -28,21 +38,21 @@ def history(host: Host, name: str) -> list[dict[str, Any]]:
             "revision": record.revision,
             "current": record is records[-1],
             "changedAt": iso(record.changed_at),
-            "definition": _pods.brief(record.pod, record.images),
+            "definition": _pods_converge.brief(record.pod, record.images),
         }
         for record in records
     ]
 
 
-def roll_back(host: Host, name: str, number: int | None, options: _pods.Options) -> _pods.Outcome:
+def roll_back(host: Host, name: str, number: int | None, options: _pods_call.Options) -> _pods_call.Outcome:
     """Bring a pod to the definition and the images of a former revision, None: of the one before. A pod that does not run is not started.
 
     Raises PodNotFound, NoRevision, ImageGone and what a change raises.
     """
-    return _pods.change(host, name, lambda _: _former(host, name, number), options)
+    return _pods_converge.change(host, name, lambda _: _former(host, name, number), options)
 
 
-def patch(host: Host, name: str, wanted: Patch, options: _pods.Options) -> _pods.Outcome:
+def patch(host: Host, name: str, wanted: Patch, options: _pods_call.Options) -> _pods_call.Outcome:
     """Change a part of a pod's definition; its images stay as they are. A pod that does not run is not started.
 
     Raises PodNotFound, BadPort, LastContainer, InvalidManifest, ImageGone and what a change raises.
@@ -54,7 +64,7 @@ def patch(host: Host, name: str, wanted: Patch, options: _pods.Options) -> _pods
         made = patched(record.definition, objects, wanted, keep_size=running)
         return [made, *record.objects], _images(host, name, record, _manifest.parse(made, objects))
 
-    return _pods.change(host, name, changed, options)
+    return _pods_converge.change(host, name, changed, options)
 
 
 def _former(host: Host, name: str, number: int | None) -> tuple[list[object], dict[str, _pod_images.Found]]:

@@ -221,7 +221,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _digest_key, _manifest_network, _module, _plan_operate, _pods, _sealed_objects
+from ansible_collections.hyper.pods.plugins.module_utils import _digest_key, _manifest_network, _module, _plan_operate, _pods, _pods_call, _sealed_objects
 from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 
@@ -232,7 +232,7 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     # What is told of the call afterwards, by Ansible itself too, holds no secret; not even when one cannot be read.
     module.params["pods"] = []
     module.params["pods"] = _sealed_objects.shown(_sealed_objects.seal_documents(params["pods"], _digest_key.read(host))[0])
-    options = _pods.Options(
+    options = _pods_call.Options(
         **change_options(module),
         pull=params["pull"],
         refuse_conflict=params["conflict"] == "refuse",

@@ -134,7 +134,7 @@ after:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods_call
 from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 from ansible_collections.hyper.pods.plugins.module_utils._pod_patch import Patch
@@ -143,7 +143,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._pod_patch import Patch
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Change the pod."""
     params = module.params
-    options = _pods.Options(**change_options(module), restart_guest=params["restart"])
+    options = _pods_call.Options(**change_options(module), restart_guest=params["restart"])
     wanted = Patch(
         # YAML takes some for numbers; how true and false were meant nobody knows.
         {key: str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value for key, value in params["labels"].items()},

@@ -94,7 +94,7 @@ after:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods
+from ansible_collections.hyper.pods.plugins.module_utils import _module, _pod_revisions, _pods_call
 from ansible_collections.hyper.pods.plugins.module_utils._change_arguments import CHANGE_ARGUMENTS, change_options
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 
@@ -102,7 +102,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     """Bring the pod back."""
     params = module.params
-    options = _pods.Options(**change_options(module))
+    options = _pods_call.Options(**change_options(module))
     return _pod_revisions.roll_back(host, params["name"], params["revision"], options).as_result()
 
 
