@@ -11,7 +11,7 @@ import sys
 from hyperstart._arguments import Subparsers, command, options_of, registry_options, tls_verify
 from hyperstart._output_hosts import lines_text
 from hyperstart._reporter import Reporter
-from hyperstart.results import ImagesResult
+from hyperstart.store_results import ImagesResult
 
 
 def add(subparsers: Subparsers) -> None:

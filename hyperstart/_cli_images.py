@@ -12,7 +12,7 @@ from hyperstart._arguments import Subparsers, command, options_of, registry_opti
 from hyperstart._output import images_table, size
 from hyperstart._output_hosts import lines_text
 from hyperstart._reporter import Reporter
-from hyperstart.results import ImagesResult
+from hyperstart.store_results import ImagesResult
 
 
 def add(subparsers: Subparsers) -> None:

@@ -15,7 +15,7 @@ from hyperstart import volume_api
 from hyperstart._arguments import Subparsers, command, options_of, pairs
 from hyperstart._output import age, size, table
 from hyperstart._reporter import Reporter
-from hyperstart.results import VolumesResult, VolumeState
+from hyperstart.store_results import VolumesResult, VolumeState
 
 
 def add(subparsers: Subparsers) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from hyperstart.results import Action, ContainerState, ImageState, LogLine, PodState
+from hyperstart.results import Action, ContainerState, LogLine, PodState
+from hyperstart.store_results import ImageState
 
 _DONE = {
     "create": "created",

@@ -49,9 +49,6 @@ from hyperstart.results import (
     ExecResult,
     HistoryResult,
     HostsResult,
-    ImageDetailsResult,
-    ImagesResult,
-    ImageState,
     InspectResult,
     LogLine,
     LogsResult,
@@ -59,10 +56,9 @@ from hyperstart.results import (
     PodsResult,
     PodState,
     Revision,
-    VolumesResult,
-    VolumeState,
     WaitResult,
 )
+from hyperstart.store_results import ImageDetailsResult, ImagesResult, ImageState, VolumesResult, VolumeState
 from hyperstart.volume_api import create_volumes, export_volume, import_volume, list_volumes, prune_volumes, remove_volumes, snapshot_volume
 from hyperstart.watch_api import EventsResult, ProcessesResult, UsageResult, pod_events, pod_processes, pod_usage
 

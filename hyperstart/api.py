@@ -17,19 +17,8 @@ from ansible_collections.hyper.pods.plugins.plugin_utils import definitions
 from hyperstart._ansible import HostValues, Options, Play
 from hyperstart._operation import Conflict, Manifest, Pull, Wait, base, by_name, collect, perform, pods_result, registry_variables, run_variables
 from hyperstart.errors import BadDefinition
-from hyperstart.results import (
-    Action,
-    CompletedResult,
-    HostsResult,
-    ImagesResult,
-    ImageState,
-    InspectResult,
-    LogLine,
-    LogsResult,
-    PodDetails,
-    PodsResult,
-    PodState,
-)
+from hyperstart.results import Action, CompletedResult, HostsResult, InspectResult, LogLine, LogsResult, PodDetails, PodsResult, PodState
+from hyperstart.store_results import ImagesResult, ImageState
 
 # Easily told apart, and no vowels: no words by chance. As Kubernetes does.
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"

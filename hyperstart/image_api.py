@@ -13,7 +13,8 @@ from hyperstart import api
 from hyperstart._ansible import Options, Play
 from hyperstart._operation import base, collect, perform, registry_variables
 from hyperstart.errors import BadDefinition
-from hyperstart.results import ImageDetailsResult, ImagesResult, ImageState, Result
+from hyperstart.results import Result
+from hyperstart.store_results import ImageDetailsResult, ImagesResult, ImageState
 
 
 def inspect_images(*, names: Sequence[str], **options: Unpack[Options]) -> ImageDetailsResult:

@@ -9,7 +9,7 @@ from typing import Literal, Unpack
 from hyperstart._ansible import Options, Play
 from hyperstart._operation import base, collect, perform
 from hyperstart.errors import BadDefinition
-from hyperstart.results import VolumesResult, VolumeState
+from hyperstart.store_results import VolumesResult, VolumeState
 
 
 def create_volumes(
