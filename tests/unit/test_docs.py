@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _manifest, _manifest_objects
 
 import hyperstart
@@ -42,11 +44,22 @@ def blocks(language: str) -> Iterator[Any]:
 
 
 def constant(module: Path, name: str) -> Any:
-    """A module's DOCUMENTATION or EXAMPLES, read."""
-    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+    """A module's DOCUMENTATION or EXAMPLES, or that of a fragment, read."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
             return yaml.safe_load(ast.literal_eval(node.value))
     raise AssertionError(f"{module.name} has no {name}")
+
+
+def options(module: str) -> dict[str, Any]:
+    """What a module documents that it takes, also by fragments."""
+    path = MODULES[0].with_name(f"{module}.py")
+    documentation = constant(path, "DOCUMENTATION")
+    fragments = [path.parents[1] / f"doc_fragments/{name.rpartition('.')[2]}.py" for name in documentation["extends_documentation_fragment"]]
+    found: dict[str, Any] = {}
+    for part in (*(constant(fragment, "DOCUMENTATION") for fragment in fragments), documentation):
+        found.update(part.get("options") or {})
+    return found
 
 
 def check_task(task: dict[str, Any]) -> None:
@@ -54,10 +67,8 @@ def check_task(task: dict[str, Any]) -> None:
     for key, arguments in task.items():
         if not key.startswith("hyper.pods."):
             continue
-        documentation = constant(MODULES[0].with_name(f"{key.rpartition('.')[2]}.py"), "DOCUMENTATION")
-        known = {"state_dir", "run_dir", "qemu_user", *documentation.get("options", {})}
-        known |= {alias for option in documentation.get("options", {}).values() for alias in option.get("aliases", ())}
-        assert set(arguments or {}) <= known
+        documented = options(key.rpartition(".")[2])
+        assert set(arguments or {}) <= set(documented) | {alias for option in documented.values() for alias in option.get("aliases", ())}
         for pod in (arguments or {}).get("pods") or ():
             if isinstance(pod, dict):
                 _manifest.parse(pod)
@@ -93,6 +104,32 @@ def test_examples_of_modules(module: Path) -> None:
     assert examples
     for task in examples:
         check_task(task)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.stem))
+def test_a_module_takes_what_it_documents(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option, with its type, its default, and what it may be."""
+    imported = importlib.import_module(f"ansible_collections.hyper.pods.plugins.modules.{module.stem}")
+    taken: dict[str, Any] = {}
+
+    class Made(Exception):
+        pass
+
+    def make(argument_spec: dict[str, Any], **_: Any) -> None:
+        taken.update(argument_spec)
+        raise Made
+
+    for name, value in list(vars(imported).items()):
+        if isinstance(value, type) and issubclass(value, AnsibleModule):
+            monkeypatch.setattr(imported, name, make)
+    with pytest.raises(Made):
+        imported.main()
+
+    def said(option: dict[str, Any]) -> dict[str, Any]:
+        facts = {"type": "str", "required": False, "default": None, "choices": None, "elements": None, "aliases": None}
+        return {fact: option.get(fact, default) for fact, default in facts.items()}
+
+    assert {name: said(option) for name, option in taken.items()} == {name: said(option) for name, option in options(module.stem).items()}
 
 
 @pytest.mark.parametrize("block", list(blocks("python")))

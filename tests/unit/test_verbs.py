@@ -21,7 +21,7 @@ from hyperstart import _ansible, _operation, cli
 from hyperstart.errors import HostFailure
 from tests.support.stage import POD, Stage, hyper
 from tests.support.verbs import DIRECT, LOOKS, PARTS, VERBS, Verb
-from tests.unit.test_docs import MODULES, ROOT, check_task, constant
+from tests.unit.test_docs import MODULES, ROOT, check_task, options
 
 PLAYBOOKS = {path.stem: path for path in (ROOT / "playbooks").glob("*.yml")}
 USING = (ROOT / "docs/using.md").read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_the_playbook_runs_the_module(verb: Verb) -> None:
     """With a state that the module has, with options that it documents, and with all that it requires."""
     found = [task[f"hyper.pods.{verb.module}"] for task in tasks(verb.playbook) if f"hyper.pods.{verb.module}" in task]
     assert found or not verb.module
-    documented = constant(MODULES[0].with_name(f"{verb.module}.py"), "DOCUMENTATION").get("options", {}) if verb.module else {}
+    documented = options(verb.module) if verb.module else {}
     for task in tasks(verb.playbook):
         check_task({key: value for key, value in task.items() if key.startswith("hyper.pods.")} if "pods" not in str(task.get("args")) else {})
     for arguments in found:

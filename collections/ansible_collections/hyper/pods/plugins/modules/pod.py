@@ -15,6 +15,7 @@ description:
   - A pod is a group of containers that run in one KVM guest, its instance. Its definition is a Kubernetes v1 Pod manifest.
   - A pod that already is as it is wanted is left alone.
 extends_documentation_fragment:
+  - hyper.pods.change
   - hyper.pods.host
 attributes:
   check_mode:
@@ -89,26 +90,6 @@ options:
     type: str
     choices: [ready, running, completed, none]
     default: running
-  wait_timeout:
-    description: Seconds to wait for O(wait).
-    type: int
-    default: 300
-  progress_deadline:
-    description: Seconds within which a container that is replaced or added in a running pod has to be ready. One that fails before that ends the wait at once.
-    type: int
-    default: 120
-  min_ready_seconds:
-    description:
-      - Seconds that a container which is replaced or added in a running pod has to stay ready until it counts as such. A container without a readiness probe
-        is ready as soon as it has been started.
-    type: int
-    default: 0
-  rollback:
-    description:
-      - Whether a running pod returns to its former definition when a container that was replaced or added is not ready within O(progress_deadline), or fails.
-        The task fails in either case.
-    type: bool
-    default: true
   grace_period:
     description: Seconds that containers get to end before they are killed. Without it each pod's C(terminationGracePeriodSeconds).
     type: int
@@ -119,9 +100,6 @@ options:
     description: Whether registries must prove who they are. V(false) also allows plain HTTP.
     type: bool
     default: true
-  progress:
-    description: File on the host to which lines of JSON are appended while the module works, with C(pod), C(stage) and C(message).
-    type: path
 seealso:
   - module: hyper.pods.pod_info
   - module: hyper.pods.pod_exec

@@ -16,6 +16,7 @@ description:
   - A pod that runs goes on - what would restart its guest is refused, unless O(restart=true). A pod that does not run is not started.
   - The former definition stays a revision of the pod, to which M(hyper.pods.pod_rollback) brings it back.
 extends_documentation_fragment:
+  - hyper.pods.change
   - hyper.pods.host
 attributes:
   check_mode:
@@ -66,25 +67,6 @@ options:
     type: str
     choices: [ready, running, none]
     default: running
-  wait_timeout:
-    description: Seconds to wait for O(wait).
-    type: int
-    default: 300
-  progress_deadline:
-    description: As in M(hyper.pods.pod).
-    type: int
-    default: 120
-  min_ready_seconds:
-    description: As in M(hyper.pods.pod).
-    type: int
-    default: 0
-  rollback:
-    description: As in M(hyper.pods.pod).
-    type: bool
-    default: true
-  progress:
-    description: File on the host to which lines of JSON are appended while the module works, with C(pod), C(stage) and C(message).
-    type: path
 seealso:
   - module: hyper.pods.pod
   - module: hyper.pods.pod_rollback

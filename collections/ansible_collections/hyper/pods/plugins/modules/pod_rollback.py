@@ -15,6 +15,7 @@ description:
   - A pod that does not run is not started. What its containers wrote, and its volumes, stay as they are.
   - The former definition becomes the newest revision.
 extends_documentation_fragment:
+  - hyper.pods.change
   - hyper.pods.host
 attributes:
   check_mode:
@@ -36,25 +37,6 @@ options:
     type: str
     choices: [ready, running, none]
     default: running
-  wait_timeout:
-    description: Seconds to wait for O(wait).
-    type: int
-    default: 300
-  progress_deadline:
-    description: As in M(hyper.pods.pod).
-    type: int
-    default: 120
-  min_ready_seconds:
-    description: As in M(hyper.pods.pod).
-    type: int
-    default: 0
-  rollback:
-    description: As in M(hyper.pods.pod).
-    type: bool
-    default: true
-  progress:
-    description: File on the host to which lines of JSON are appended while the module works, with C(pod), C(stage) and C(message).
-    type: path
 seealso:
   - module: hyper.pods.pod_history
 """
