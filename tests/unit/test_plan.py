@@ -317,8 +317,8 @@ MORE = {
             {GUEST[1]: "volume more removed (its disk is in no slot from which it can be taken while the guest runs)"},
         ),
         (["limited"], ["claimed"], Slots(4, frozenset({"more"})), {GUEST[1]: "volume more changed"}),
-        ([], ["host"], None, {GUEST[1]: "volume more added (a guest shares its memory with who serves files of the host, or not, from its start)"}),
-        (["nfs"], [], None, {GUEST[1]: "volume more removed (a guest has what its kernel needs for NFS from its start)"}),
+        ([], ["host"], None, {GUEST[1]: "volume more added (files of the host are given to a guest when it starts)"}),
+        (["nfs"], [], None, {GUEST[1]: "volume more removed (exports are mounted when a guest starts)"}),
     ],
 )
 def test_volumes_with_disks(before: list[str], after: list[str], slots: Slots | None, reasons: dict[str, str]) -> None:

@@ -29,8 +29,10 @@ _LIVE_VOLUMES = (EmptyDir, FileVolume, ImageVolume)
 DISK_VOLUMES = (ClaimVolume, LimitedDir)
 # What a guest that runs cannot be given.
 _FIXED_VOLUMES = {
-    HostPath: "a guest shares its memory with who serves files of the host, or not, from its start",
-    NfsVolume: "a guest has what its kernel needs for NFS from its start",
+    # Its memory is shared with who serves them, or not, from its start.
+    HostPath: "files of the host are given to a guest when it starts",
+    # Its kernel has the modules, or not, from its start.
+    NfsVolume: "exports are mounted when a guest starts",
 }
 _FIRST_UNPRIVILEGED_PORT = 1024
 _SIZE_FIELDS = frozenset({"cpus", "memory_mib"})
