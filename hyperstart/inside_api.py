@@ -67,7 +67,7 @@ def _exec_result(play: Play) -> ExecResult:
 
 def _attach_result(play: Play) -> AttachResult:
     done = _only(play, "pod_attach", "All of them were given the input")
-    return AttachResult(*base(play), host=done.host, exit_code=done.values.get("rc"), stdout=_output(done, "stdout"), stderr=_output(done, "stderr"))
+    return AttachResult(*base(play), host=done.host, exit_code=done.values.get("exit_code"), stdout=_output(done, "stdout"), stderr=_output(done, "stderr"))
 
 
 def _only(play: Play, module: str, what: str) -> HostValues:

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _log_rotation
 
+import hyperstart
 from tests.support.modules import run_module
 from tests.support.pods import ROOT, PodHost, manifest
 from tests.support.trees import describe, make_tree
@@ -166,7 +167,7 @@ def test_a_command_in_the_guests_own_namespaces(environment: dict[str, str], pod
 
 
 def test_a_container_is_given_something_to_read(environment: dict[str, str], pods: PodHost, tmp_path: Path) -> None:
-    """By the command, the module and the playbook, of which none waits for a person."""
+    """By the command, the module, the playbook and the API, of which none waits for a person."""
     script = "while read line; do [ $line = quit ] && exit 5; echo out $line; echo err $line >&2; done"
     pods.pod(manifest("reader", {"name": "app", "stdin": True, "command": ["sh", "-c", script]}, {"name": "deaf"}, restartPolicy="Always"))
     try:
@@ -175,7 +176,7 @@ def test_a_container_is_given_something_to_read(environment: dict[str, str], pod
         line = {"pod": "reader", "stdin_base64": base64.b64encode(b"three\n").decode()}
         assert pods.module("pod_attach", check=True, **line)["changed"]
         result = run_module("pod_attach", {**pods.arguments, **line, "timeout": 2})
-        assert (result["changed"], result["rc"], result["stdout"], result["stderr"]) == (True, None, "out three\n", "err three\n")
+        assert (result["changed"], result["exit_code"], result["stdout"], result["stderr"]) == (True, None, "out three\n", "err three\n")
         assert not run_module("pod_attach", {**pods.arguments, "pod": "reader", "timeout": 1})["changed"]
         assert "container deaf has no stdin" in pods.module("pod_attach", container="deaf", **line, fails=True)["msg"]
         assert pods.module("pod_attach", pod="reader", container="nosuch", fails=True)["error"] == "ContainerNotFound"
@@ -183,7 +184,12 @@ def test_a_container_is_given_something_to_read(environment: dict[str, str], pod
         (tmp_path / "variables.yml").write_text(json.dumps({**variables, "pod_stdin_base64": line["stdin_base64"]}))
         argv = [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/attach_pod.yml", "-e", f"@{tmp_path}/variables.yml"]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE)
-        assert b"out three" in done.stdout, done
+        assert (done.returncode, b"out three" in done.stdout) == (0, True), done
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("HYPER_STATE_DIR", "HYPER_RUN_DIR", "HYPER_QEMU_USER"):
+                patch.setenv(name, environment[name])
+            by_api = hyperstart.attach_pod(pod="reader", stdin=b"four\n", timeout=2)
+        assert (by_api.exit_code, by_api.stdout, by_api.stderr) == (None, b"out four\n", b"err four\n")
         assert hyper(environment, "attach", "reader", stdin=b"two\nquit\n", code=5) == b"out two\n"
     finally:
         pods.pod("reader", state="absent", grace_period=0)

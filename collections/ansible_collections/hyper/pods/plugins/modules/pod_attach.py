@@ -51,8 +51,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-rc:
-  description: The container's exit code, 128 + signal when a signal ended it; C(null) where it goes on.
+exit_code:
+  description: The container's exit code, 128 + signal when a signal ended it; C(null) where it goes on. None of them is a failure of the module.
   returned: when somebody was attached
   type: int
 stdout:
@@ -88,7 +88,7 @@ def operate(module: AnsibleModule, host: Host) -> dict[str, Any]:
     if module.check_mode:
         return {"changed": stdin is not None}
     attached = _pod_exec.attach(host, target, stdin=stdin, timeout=params["timeout"])
-    return {"changed": stdin is not None, "rc": attached.code, **_pod_exec.as_result(attached.stdout, attached.stderr)}
+    return {"changed": stdin is not None, "exit_code": attached.code, **_pod_exec.as_result(attached.stdout, attached.stderr)}
 
 
 def main() -> None:
