@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import json
 import os
+import stat
 import sys
 
 from hyperstart import _road
@@ -104,6 +105,10 @@ def attach(arguments: argparse.Namespace) -> int:
 
     _, port = _road.find(ways, arguments.pod, lambda way: way.port(arguments.pod, arguments.container))
     types = port.stdin and not arguments.no_stdin and sys.stdin is not None
+    if not port.stdin and not arguments.no_stdin and sys.stdin is not None and _holds_something(sys.stdin.fileno()):
+        print(
+            f"hyper: container {port.container} reads nothing, so it is not given what comes here; `stdin: true` in its definition has it read", file=sys.stderr
+        )
     seen: dict[int, list[bytes]] = {1: [], 2: []}
     code = None
     with Control.over(port.connection, arguments.pod, port.lock) as control, contextlib.ExitStack() as stack:
@@ -239,6 +244,12 @@ def _attached_by_play(arguments: argparse.Namespace) -> int:
             pod=arguments.pod, container=arguments.container, stdin=stdin or None, timeout=arguments.timeout, **options_of(arguments, reporter)
         )
     return _shown(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def _holds_something(descriptor: int) -> bool:
+    """Whether a file or a pipe was put there by somebody, and not /dev/null or a terminal."""
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
 
 
 def _piped() -> bytes | None:

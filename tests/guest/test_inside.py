@@ -178,6 +178,9 @@ def test_a_container_is_given_something_to_read(environment: dict[str, str], pod
         result = run_module("pod_attach", {**pods.arguments, **line, "timeout": 2})
         assert (result["changed"], result["exit_code"], result["stdout"], result["stderr"]) == (True, None, "out three\n", "err three\n")
         assert not run_module("pod_attach", {**pods.arguments, "pod": "reader", "timeout": 1})["changed"]
+        words = [sys.executable, "-m", "hyperstart", "attach", "--timeout", "1", "reader", "deaf"]
+        ignored = subprocess.run(words, env=environment, cwd=ROOT, input=b"x", capture_output=True, check=True, timeout=PATIENCE)
+        assert b"container deaf reads nothing" in ignored.stderr
         assert "container deaf has no stdin" in pods.module("pod_attach", container="deaf", **line, fails=True)["msg"]
         assert pods.module("pod_attach", pod="reader", container="nosuch", fails=True)["error"] == "ContainerNotFound"
         variables = {**{f"hyper_{name}": value for name, value in pods.arguments.items()}, "pod_name": "reader", "pod_timeout": 2}
