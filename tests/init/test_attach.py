@@ -131,6 +131,7 @@ def test_what_cannot_be_attached_to(sanitized: Init, container: str, more: dict[
             assert control.exec("app", ["true"]).code == 0
 
 
+@pytest.mark.slow
 def test_who_does_not_read_keeps_nobody_waiting_and_is_told(sanitized: Init) -> None:
     script = "read line; seq 1 300000; read line; echo last; exit 4"
     with sanitized.pod(sanitized.sh("app", script, stdin=True), sanitized.sleeper("other"), ports=2) as pod:

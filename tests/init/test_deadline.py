@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.support.init import FAILED, SUCCEEDED, Init
 
 
+@pytest.mark.slow
 def test_a_pod_that_takes_too_long_is_ended_and_has_failed(init: Init) -> None:
     script = "trap 'sleep 0.5; echo told; exit 0' TERM; echo ready; while :; do sleep 0.02; done"
     began = time.monotonic()

@@ -210,10 +210,11 @@ def test_probes_change_under_a_running_container(sanitized: Init) -> None:
         change(False, readiness_probe=found("a"))
         pod.shell("web", "touch /a")
         ready(pod, "web")
+        # The log is written a moment after the status is told.
+        wait_for(lambda: pod.events()[-1].word == "ready", "the log")
         # What is the same keeps what it found; a startup probe is for the next start.
         told = len(pod.events())
         change(True, readiness_probe=found("a"), liveness_probe=found("a"), startup_probe=found("nosuch", failure_threshold=1000))
-        # It is answered before it is logged.
         wait_for(lambda: [event.word for event in pod.events()[told:]] == ["update"], "the update")
         change(False, readiness_probe=found("b"))
         change(True)
