@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _sample
 from ansible_collections.hyper.pods.plugins.module_utils._control import RequestRefused
+from ansible_collections.hyper.pods.plugins.module_utils._launch import Volume
 
 from tests.support.guests import wait_for
 from tests.support.init import Init
@@ -96,3 +97,15 @@ def test_a_pod_that_runs_is_no_copy_to_begin(init: Init) -> None:
             control.begin(1, bytes(64))
         with pod.control() as control:
             assert control.status().phase == "Running"
+
+
+def test_a_disk_is_not_given_back_while_a_volume_is_on_it(init: Init) -> None:
+    """One that the guest has not is no matter."""
+    volumes = (Volume("data", "disk", serial="vol-data"),)
+    with init.pod(init.sleeper("app"), volumes=volumes) as pod:
+        status = pod.until(lambda status: "waiting for the disk" in status.message)
+        assert (status.phase, status.message) == ("Pending", "waiting for the disk vol-data")
+        with pod.control() as control:
+            control.release("vol-other")
+            with pytest.raises(RequestRefused, match="volume data is on the disk"):
+                control.release("vol-data")

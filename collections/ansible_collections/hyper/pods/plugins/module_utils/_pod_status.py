@@ -84,21 +84,17 @@ def observe(host: Host, supervisor: Supervisor, name: str, *, damaged: bool = Fa
     paused = running and is_paused(host.pod_run_dir(name) / QMP_SOCKET)
     resized = wanted is not None and wanted.size != record.pod.size
     room = _guest_size.room(pid, host.pod_run_dir(name)) if pid is not None and resized else None
-    disks = (disk_volumes(record.pod), disk_volumes(wanted)) if wanted is not None and running else (set(), set())
-    slots = _slots(host, name, disks[0] | disks[1]) if disks[0] != disks[1] else None
+    slots = _slots(host, record.pod, wanted) if wanted is not None and running else None
     return Observed(record.pod, record.images, residue, running, rigid, due, completed, paused, room, slots)
 
 
-def disk_volumes(pod: Pod) -> set[str]:
-    """The names of a pod's volumes that have a disk each."""
-    return {volume.name for volume in pod.volumes if isinstance(volume, DISK_VOLUMES)}
-
-
-def _slots(host: Host, name: str, volumes: Collection[str]) -> Slots | None:
-    serials = _guest_disks.slots(host.pod_run_dir(name))
+def _slots(host: Host, former: Pod, latter: Pod) -> Slots | None:
+    """Where the guest of a pod takes disks; None where it is to have the same as before, or QEMU does not answer."""
+    before, after = ({volume.name for volume in pod.volumes if isinstance(volume, DISK_VOLUMES)} for pod in (former, latter))
+    serials = _guest_disks.slots(host.pod_run_dir(former.name)) if before != after else None
     if serials is None:
         return None
-    return Slots(serials.count(""), frozenset(volume for volume in volumes if _pod_guest.volume_serial(volume) in serials))
+    return Slots(serials.count(""), frozenset(volume for volume in before | after if _pod_guest.volume_serial(volume) in serials))
 
 
 def look(host: Host, supervisor: Supervisor, name: str, *, ask: bool = True) -> Observation:
