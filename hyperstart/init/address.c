@@ -41,14 +41,21 @@ static int hexadecimal(char digit) {
     return found ? (int)(found - digits) : -1;
 }
 
+int hexadecimal_parse(const char *digits, uint8_t *bytes, size_t size) {
+    for (size_t index = 0; index < size; index++, digits += 2) {
+        int high = hexadecimal(digits[0]), low = high < 0 ? -1 : hexadecimal(digits[1]);
+        if (low < 0)
+            return -1;
+        bytes[index] = (uint8_t)(high << 4 | low);
+    }
+    return 0;
+}
+
 int mac_parse(const char *text, uint8_t mac[6]) {
     if (strlen(text) != 17)
         return -1;
-    for (int index = 0; index < 6; index++, text += 3) {
-        int high = hexadecimal(text[0]), low = hexadecimal(text[1]);
-        if (high < 0 || low < 0 || (index < 5 && text[2] != ':'))
+    for (int index = 0; index < 6; index++, text += 3)
+        if (hexadecimal_parse(text, &mac[index], 1) < 0 || (index < 5 && text[2] != ':'))
             return -1;
-        mac[index] = (uint8_t)(high << 4 | low);
-    }
     return 0;
 }

@@ -17,5 +17,7 @@ struct address {
 /* Without a prefix the whole address is meant. */
 int address_parse(const char *text, bool with_prefix, struct address *address);
 int mac_parse(const char *text, uint8_t mac[6]);
+/* `size` bytes of two digits each, of either case. */
+int hexadecimal_parse(const char *digits, uint8_t *bytes, size_t size);
 
 #endif

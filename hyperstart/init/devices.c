@@ -52,14 +52,14 @@ static void each_entry(const char *directory, void (*visit)(const char *name)) {
 
 static void add_block(const char *name) {
     char path[320], number[32];
-    unsigned major, minor;
+    char *minor;
     if (block_count == MAX_BLOCK_DEVICES || strlen(name) >= sizeof blocks->name)
         return;
     snprintf(path, sizeof path, "/sys/class/block/%s/dev", name);
-    if (word_read(path, number, sizeof number) < 0 || sscanf(number, "%u:%u", &major, &minor) != 2)
+    if (word_read(path, number, sizeof number) < 0 || !(minor = strchr(number, ':')))
         return;
     struct block_device *block = &blocks[block_count++];
-    *block = (struct block_device){.number = makedev(major, minor)};
+    *block = (struct block_device){.number = makedev((unsigned)atoi(number), (unsigned)atoi(minor + 1))};
     strcpy(block->name, name);
     snprintf(path, sizeof path, "/sys/class/block/%s/serial", name);
     if (word_read(path, block->serial, sizeof block->serial) < 0)
@@ -78,10 +78,11 @@ static void add_port(const char *device) {
     snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", device);
     if (word_read(path, name, sizeof name) < 0)
         return;
-    unsigned number = CONTROL_PORTS;
-    char rest;
+    static const char control[] = "hyper.control.";
     bool is_log = !strcmp(name, "hyper.log");
-    bool is_control = sscanf(name, "hyper.control.%u%c", &number, &rest) == 1 && number < CONTROL_PORTS;
+    bool is_control = !strncmp(name, control, sizeof control - 1);
+    unsigned number = is_control ? (unsigned)atoi(name + sizeof control - 1) : CONTROL_PORTS;
+    is_control &= number < CONTROL_PORTS;
     if (!(is_log && !log_open) && !(is_control && !control_open[number]))
         return;
     snprintf(path, sizeof path, "/dev/%s", device);

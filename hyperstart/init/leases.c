@@ -179,19 +179,24 @@ int leases_begin(size_t index, struct error *error) {
 
 /* What routers advertised, and what the plan gave: lines `address interface prefix scope flags name` of /proc, in hexadecimal. */
 static void write_advertised(struct writer *writer, unsigned interface) {
-    char lines[4096], digits[33];
-    unsigned number, scope, flags;
+    char lines[4096];
     CLOSING fd = open("/proc/net/if_inet6", O_RDONLY | O_CLOEXEC);
     ssize_t got = fd < 0 ? 0 : read(fd, lines, sizeof lines - 1);
     lines[got > 0 ? got : 0] = 0;
     int count = 0;
-    for (const char *line = lines; line && sscanf(line, "%32s %x %*x %x %x", digits, &number, &scope, &flags) == 4; line = strchr(line + 1, '\n')) {
+    for (char *save, *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        enum { NUMBER, PREFIX, SCOPE, FLAGS, FIELDS };
+        unsigned long fields[FIELDS];
         uint8_t bytes[16];
         char text[INET6_ADDRSTRLEN];
-        if (number != interface || scope != RT_SCOPE_UNIVERSE || flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) || count == MAX_STATUS_ADDRESSES)
+        if (hexadecimal_parse(line, bytes, sizeof bytes) < 0)
             continue;
-        for (size_t index = 0; index < sizeof bytes; index++)
-            sscanf(digits + 2 * index, "%2hhx", &bytes[index]);
+        char *rest = line + 2 * sizeof bytes;
+        for (int index = 0; index < FIELDS; index++)
+            fields[index] = strtoul(rest, &rest, 16);
+        if (fields[NUMBER] != interface || fields[SCOPE] != RT_SCOPE_UNIVERSE || fields[FLAGS] & (IFA_F_TENTATIVE | IFA_F_DADFAILED) ||
+            count == MAX_STATUS_ADDRESSES)
+            continue;
         write_text(writer, STATUS_INTERFACE_ADDRESS, inet_ntop(AF_INET6, bytes, text, sizeof text));
         count++;
     }

@@ -18,8 +18,10 @@
 #define FLUSH_AT (64 * 1024)
 #define FINISH_TIMEOUT_MS 10000
 
-static char *buffer;
-static size_t begin, end, capacity;
+/* Where the lines have their place until the port takes them; what events need beyond that is allocated. */
+static char room[ROOM_FOR_LINES];
+static char *buffer = room;
+static size_t begin, end, capacity = sizeof room;
 
 static void port_ready(struct source *source, uint32_t events);
 static struct source port = {.fd = -1, .ready = port_ready};
@@ -36,12 +38,14 @@ static bool make_place(size_t size) {
     size_t needed = end + size;
     if (needed <= capacity)
         return true;
-    size_t wanted = needed > ROOM_FOR_LINES ? needed + 4096 : ROOM_FOR_LINES;
-    char *larger = realloc(buffer, wanted);
+    char *larger = malloc(needed + 4096);
     if (!larger)
         return false;
+    memcpy(larger, buffer, end);
+    if (buffer != room)
+        free(buffer);
     buffer = larger;
-    capacity = wanted;
+    capacity = needed + 4096;
     return true;
 }
 
@@ -160,14 +164,13 @@ void log_flush(void) {
             loop_watch(&port, EPOLLOUT | EPOLLET);
         return;
     }
-    if (begin == end && capacity) {
-        begin = end = 0;
-        if (capacity > ROOM_FOR_LINES) {
-            free(buffer);
-            buffer = NULL;
-            capacity = 0;
-        }
-    }
+    if (begin < end)
+        return;
+    begin = end = 0;
+    if (buffer != room)
+        free(buffer);
+    buffer = room;
+    capacity = sizeof room;
 }
 
 static void port_ready(struct source *source, uint32_t events) {

@@ -116,7 +116,6 @@ int machine_prepare(struct error *error) {
         if (leave_initramfs(error) < 0)
             return -1;
         reboot(RB_DISABLE_CAD);
-        word_write("/proc/self/oom_score_adj", "-1000");
         /* As container engines set them: anybody may bind low ports and ping, inside a network that is the pod's own. */
         word_write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
         word_write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");

@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -44,7 +45,10 @@ static int ask(struct request *request) {
         struct nlmsghdr header;
         char space[1024];
     } answer;
-    CLOSING fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    /* One for all requests: each is answered before the next. */
+    static int fd = -1;
+    if (fd < 0)
+        fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     if (fd < 0 || send(fd, request, request->header.nlmsg_len, 0) < 0 || recv(fd, &answer, sizeof answer, 0) < (ssize_t)NLMSG_LENGTH(sizeof(struct nlmsgerr)))
         return -1;
     int verdict = ((struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
@@ -94,7 +98,15 @@ static int change_default_route(uint16_t type, unsigned flags, unsigned interfac
     return ask(&request);
 }
 
-int loopback_up(struct error *error) { return link_up(if_nametoindex("lo"), 0) < 0 ? fail_errno(error, "the loopback interface") : 0; }
+/* It is the first of every network namespace (the kernel's LOOPBACK_IFINDEX). */
+int loopback_up(struct error *error) { return link_up(1, 0) < 0 ? fail_errno(error, "the loopback interface") : 0; }
+
+/* Without the socket that if_nametoindex opens. */
+static unsigned number_of(const char *name) {
+    char path[320], word[16];
+    snprintf(path, sizeof path, "/sys/class/net/%s/ifindex", name);
+    return word_read(path, word, sizeof word) < 0 ? 0 : (unsigned)atoi(word);
+}
 
 unsigned interface_number(const char *mac) {
     unsigned found = 0;
@@ -105,7 +117,7 @@ unsigned interface_number(const char *mac) {
         char path[320], word[32];
         snprintf(path, sizeof path, "/sys/class/net/%s/address", entry->d_name);
         if (entry->d_name[0] != '.' && word_read(path, word, sizeof word) == 0 && !strcasecmp(word, mac))
-            found = if_nametoindex(entry->d_name);
+            found = number_of(entry->d_name);
     }
     closedir(entries);
     return found;

@@ -186,8 +186,6 @@ static int set_ulimits(const struct container_plan *container, struct error *err
 }
 
 static int enter(const struct launch *launch, struct error *error) {
-    if (!machine.test && word_write("/proc/self/oom_score_adj", "0") < 0)
-        return fail_errno(error, "oom_score_adj");
     if (setrlimit(RLIMIT_NOFILE, &machine.files) < 0)
         return fail_errno(error, "limit of open files");
     if (group_enter(launch->container->name) < 0)

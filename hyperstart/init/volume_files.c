@@ -2,6 +2,7 @@
 #include "volume_files.h"
 
 #include "files.h"
+#include "log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Names that begin so are ours: no file of a plan does. */
@@ -96,15 +96,14 @@ static int forget(int root, int fresh, const char *name) {
 }
 
 int volume_files_switch(const struct volume_plan *volume, const char *root, bool keep, struct error *error) {
-    char name[64], seconds[32];
-    struct timespec now;
-    struct tm time;
+    char name[64], stamp[32];
     CLOSING directory = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return fail_errno(error, "volume %s", volume->name);
-    clock_gettime(CLOCK_REALTIME, &now);
-    strftime(seconds, sizeof seconds, "%Y_%m_%d_%H_%M_%S", gmtime_r(&now.tv_sec, &time));
-    snprintf(name, sizeof name, "..%s.%09ld", seconds, now.tv_nsec);
+    log_stamp(stamp);
+    for (char *letter; (letter = strpbrk(stamp, "-T:Z"));)
+        *letter = *letter == 'Z' ? 0 : '_';
+    snprintf(name, sizeof name, "..%s", stamp);
     unlinkat(directory, DATA_ASIDE, 0);
     if (renameat(directory, ASIDE, directory, name) < 0 || symlinkat(name, directory, DATA_ASIDE) < 0 || renameat(directory, DATA_ASIDE, directory, DATA) < 0)
         return fail_errno(error, "volume %s: switching its files", volume->name);

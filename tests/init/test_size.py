@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.support.init import Init
 
-FILE_LIMIT = 250_000
-RESIDENT_LIMIT_KB = 2500
+FILE_LIMIT = 200_000
+RESIDENT_LIMIT_KB = 2000
 
 
 def test_the_file(init: Init) -> None:
