@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _host_paths
+from ansible_collections.hyper.pods.plugins.module_utils._files import locked
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
 
-from tests.support.guests import short_host
+from tests.support.guests import short_host, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,9 +28,12 @@ def host() -> Iterator[Host]:
 
 
 def prepare(host: Host, *options: str, fails: bool = False, path: Path | None = None, **variables: Any) -> tuple[int, str]:
-    """Run the playbook; returns how many tasks changed something, and what it printed. path: looked into first for commands."""
+    """Run the playbook; returns how many tasks changed something, and what it printed. path: looked into first for commands.
+
+    Without templates unless they are asked for: who makes them is waited for by nobody.
+    """
     extra = {"hyper_state_dir": str(host.state_dir), "hyper_run_dir": str(host.run_dir), "hyper_qemu_user": host.qemu_user}
-    extra.update(hyper_host_paths=[f"{host.state_dir}/allowed 1", f"{host.state_dir}/2"], **variables)
+    extra.update(hyper_host_paths=[f"{host.state_dir}/allowed 1", f"{host.state_dir}/2"], **{"hyper_templates": False, **variables})
     program = Path(sys.executable).with_name("ansible-playbook")
     environment = {**os.environ, "PATH": os.pathsep.join([*([str(path)] if path else []), os.environ["PATH"]])}
     done = subprocess.run(
@@ -46,21 +50,31 @@ def files(host: Host) -> list[str]:
 
 
 def test_a_host_is_prepared_once(host: Host) -> None:
-    changed, _ = prepare(host, "--check")
+    def templates() -> list[Path]:
+        return [path for path in host.templates_dir.glob("*") if path.name[0] != "."]
+
+    changed, _ = prepare(host, "--check", hyper_templates=True)
     assert changed
     assert not host.state_dir.exists()
-    changed, _ = prepare(host)
+    changed, _ = prepare(host, hyper_templates=True)
     assert changed
+    # At the lowest priority: it takes as long as the machine is busy.
+    wait_for(lambda: bool(templates()), "the template of usual pods", timeout=240)
+    with locked(host.lock_path("templates", "make"), what="templates", timeout=240):
+        assert len(templates()) == 1
     assert (host.hyperstart_dir / "current/vmlinux").is_file()
     places = _host_paths.allowed(host)
     assert places == (host.state_dir / "allowed 1", host.state_dir / "2")
     assert [stat.filemode(place.stat().st_mode) for place in places] == ["drwx------"] * 2
     before = files(host)
-    changed, _ = prepare(host)
+    changed, _ = prepare(host, hyper_templates=True)
     assert changed == 0
-    changed, _ = prepare(host, "--check")
+    changed, _ = prepare(host, "--check", hyper_templates=True)
     assert changed == 0
     assert files(host) == before
+    changed, _ = prepare(host)
+    assert changed == 1
+    assert not host.templates_dir.exists()
 
 
 def test_check_mode_tells_what_is_missing(host: Host) -> None:

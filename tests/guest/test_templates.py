@@ -19,7 +19,7 @@ from ansible_collections.hyper.pods.plugins.module_utils._qmp import Qmp
 from tests.support.faults import qemus, remains
 from tests.support.guests import wait_for
 from tests.support.manifests import claim, used
-from tests.support.pods import PodHost, free_port, manifest
+from tests.support.pods import INIT, PodHost, free_port, manifest
 
 pytestmark = pytest.mark.guest
 
@@ -185,3 +185,25 @@ def test_what_no_pod_can_use_goes(pods: PodHost, directory: Path) -> None:
     assert [line for line in told if "templates" in line] == sorted(f"remove {path}" for path in useless)
     pods.module("host_prune")
     assert list(directory.iterdir()) == [template]
+
+
+def test_already_the_first_pod_of_the_usual_size_is_a_copy(pods: PodHost, directory: Path) -> None:
+    def templates() -> set[Path]:
+        return {path for path in directory.iterdir() if path.name[0] != "."}
+
+    others = templates()
+    assert not pods.module("hyperstart", init=str(INIT), check=True)["changed"]
+    await_maker(pods)
+    assert templates() == others
+    assert not pods.module("hyperstart", init=str(INIT))["changed"]
+    wait_for(lambda: templates() > others, "the template of usual pods", timeout=240)
+    await_maker(pods)
+    [usual] = templates() - others
+    made = usual.stat().st_ino
+    pods.pod(manifest("left", {"name": "app"}))
+    assert is_copy(pods, "left")
+    assert not pods.module("hyperstart", init=str(INIT))["changed"]
+    await_maker(pods)
+    assert (templates(), usual.stat().st_ino) == ({*others, usual}, made)
+    pods.pod("left", state="absent", grace_period=0)
+    usual.unlink()

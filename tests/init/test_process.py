@@ -161,6 +161,7 @@ def test_volumes(init: Init) -> None:
     two = init.sleeper("two", mounts=(Mount("shared", "/other", readonly=True), Mount("memory", "/mem")))
     with init.pod(one, two, volumes=(Volume("shared", "scratch"), Volume("memory", "tmpfs", 1 << 20))) as pod:
         pod.until_said("one", b"\n")
+        pod.until(lambda status: all(container.state == "running" for container in status.containers))
         assert pod.output("one") == b"1\n"
         assert pod.shell("two", "cat /other/file /other/deep/er/file") == "hello\nsub\n"
         assert pod.exec("two", "touch", "/other/x").code == 1

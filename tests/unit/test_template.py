@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.hyper.pods.plugins.module_utils import _kvm
+from ansible_collections.hyper.pods.plugins.module_utils import _kvm, _manifest, _pod_guest
 from ansible_collections.hyper.pods.plugins.module_utils._guest import Disk, Forward, Guest, Nic, Port
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import Installed
+from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import DEFAULT_SIZE
+from ansible_collections.hyper.pods.plugins.module_utils._pod_machine import machine
 from ansible_collections.hyper.pods.plugins.module_utils._template import is_stale, name_of, template_of
 from ansible_collections.hyper.pods.plugins.module_utils._templates import Templates, templates_of
 
@@ -57,6 +59,14 @@ def guest(name: str, **changes: Any) -> Guest:
 )
 def test_pods_of_one_size_have_one_template(changes: dict[str, Any], same: bool) -> None:
     assert (name_of(guest("web", **changes), HERE) == name_of(guest("shop"), HERE)) == same
+
+
+def test_a_pod_that_says_no_size_is_a_copy_of_the_usual_template() -> None:
+    pod = _manifest.parse({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "app", "image": "app"}]}})
+    files: dict[str, Any] = {"installed": INSTALLED, "kernel": Path("/k"), "initramfs": Path("/i"), "accelerator": "tcg"}
+    made = _pod_guest.guest(pod, {"app": "sha256:1"}, directory=Path("/pods/web"), volumes_dir=Path("/volumes"), run_dir=Path("/run/web"), **files)
+    usual = machine("template", DEFAULT_SIZE, directory=Path("/"), run_dir=Path("/"), **files)
+    assert name_of(made, HERE) == name_of(usual, HERE)
 
 
 def test_a_template_has_nothing_of_a_pod() -> None:

@@ -12,6 +12,8 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_values import
 from ansible_collections.hyper.pods.plugins.module_utils._tree import Node
 
 DEFAULT_MEMORY_MIB = 256
+# Processors, and memory in MiB, of a guest whose definition says nothing of them.
+DEFAULT_SIZE = (1, DEFAULT_MEMORY_MIB)
 MINIMUM_MEMORY_MIB = 32
 # What a guest has less for its containers than QEMU gives it (kernel, page structures, reserves, hyperstart), measured as memory less MemAvailable: 63 MiB
 # of 128, 68 of 256, 160 of 1024, 308 of 3072.

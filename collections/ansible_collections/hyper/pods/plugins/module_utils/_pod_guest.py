@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.hyper.pods.plugins.module_utils import (
@@ -31,19 +32,13 @@ from ansible_collections.hyper.pods.plugins.module_utils._manifest_network impor
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_resources import Resources
 from ansible_collections.hyper.pods.plugins.module_utils._manifest_volumes import ClaimVolume, EmptyDir, HostPath, ImageVolume, LimitedDir, NfsVolume, PodVolume
 from ansible_collections.hyper.pods.plugins.module_utils._network import Link
+from ansible_collections.hyper.pods.plugins.module_utils._pod_machine import machine
 from ansible_collections.hyper.pods.plugins.module_utils._tags import PLAN_OWN_ADDRESS
 from ansible_collections.hyper.pods.plugins.module_utils._tree import InvalidManifest
 
-CONTROL_PORTS = 8
-# For disks of volumes, which come and go.
-HOTPLUG_SLOTS = 4
 # A limit is part of the name: a volume with another one is another volume.
 OWN_DISKS = "volume-*.img"
 PLAN_SERIAL = "hyper-plan"
-_SPARE_CPUS = 4
-_MOST_CPUS = 128
-_LEAST_SPARE_MIB, _MOST_SPARE_MIB = 4096, 65536
-_MEMORY_SLOTS = 4
 SCRATCH_SERIAL = "hyper-scratch"
 SECRETS_SERIAL = "hyper-secrets"
 
@@ -113,23 +108,19 @@ def guest(
     links = links or _user_links(pod)
     # Ports that a nat network publishes are no business of QEMU's.
     published = pod.network.publisher is not None and pod.network.publisher.kind == "nat"
-    return _guest.Guest(
-        name=pod.name,
-        vcpus=pod.cpus,
-        memory_mib=pod.memory_mib,
-        limits=_limits(pod),
-        accelerator=accelerator,
-        kernel=kernel,
-        initrd=initramfs,
-        cmdline=installed.cmdline,
+    return replace(
+        machine(
+            pod.name,
+            pod.size,
+            directory=directory,
+            run_dir=run_dir,
+            installed=installed,
+            kernel=kernel,
+            initramfs=initramfs,
+            accelerator=accelerator,
+        ),
         disks=tuple(disks),
         nics=tuple(_guest.Nic(link.mac, tap=link.tap) if link.tap else _guest.Nic(link.mac, () if published else forwards) for link in links),
-        ports=(
-            *(_guest.Port(f"hyper.control.{number}", run_dir / f"control.{number}", "socket") for number in range(CONTROL_PORTS)),
-            _guest.Port("hyper.log", directory / "log", "file"),
-        ),
-        console=directory / "console.log",
-        hotplug_slots=HOTPLUG_SLOTS,
         share=share,
         own_initramfs=bool(kernel_extras(pod)),
     )
@@ -138,13 +129,6 @@ def guest(
 def kernel_extras(pod: _manifest.Pod) -> tuple[str, ...]:
     """What of the kernel its guest needs beyond that which all need."""
     return (*((_kernel.VIRTIOFS,) if pod.host_paths else ()), *((_kernel.NFS,) if pod.exports else ()))
-
-
-def _limits(pod: _manifest.Pod) -> _guest.Limits:
-    """What it can grow to while it runs. A processor that there might be takes 256 KiB of the guest, memory that there might be nothing; together they
-    cost an emulated boot a hundredth of its instructions."""
-    most = pod.memory_mib + min(max(3 * pod.memory_mib, _LEAST_SPARE_MIB), _MOST_SPARE_MIB)
-    return _guest.Limits(max(pod.cpus, min(max(2 * pod.cpus, _SPARE_CPUS), _MOST_CPUS)), most, _MEMORY_SLOTS)
 
 
 def launch_plan(

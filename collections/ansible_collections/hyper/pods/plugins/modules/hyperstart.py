@@ -12,6 +12,7 @@ description:
   - Puts a version of hyperstart on a host, which is a kernel and an initramfs that holds hyperstart and the kernel's modules.
   - A version is made whole or not at all, never changes, and its name tells its content.
   - Whether KVM can be used is proved by a guest, once for each boot of the host, version of QEMU and kernel. That takes up to 10 seconds.
+  - On a host that keeps templates the one for pods of the usual size is made then, by a process that nobody waits for.
   - Pods keep the version that they were started with. New guests boot the current one.
 author:
   - The Hyper pods authors
@@ -118,7 +119,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.hyper.pods.plugins.module_utils import _hyperstart_install as install
-from ansible_collections.hyper.pods.plugins.module_utils import _kvm
+from ansible_collections.hyper.pods.plugins.module_utils import _kvm, _usual_template
 from ansible_collections.hyper.pods.plugins.module_utils._command import CommandMissing
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host, NotPrepared
 from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
@@ -131,11 +132,13 @@ def _operation(module: AnsibleModule, host: Host) -> dict[str, Any]:
 
 
 def _acceleration(host: Host, *, needed: bool) -> dict[str, str | None]:
-    """The verdict on KVM, so that the first pod does not wait for it. A host without QEMU has none yet."""
+    """The verdict on KVM, and the template of usual pods, so that the first pod does not wait for them. A host without QEMU has neither yet."""
     if not needed:
         return {"accelerator": None, "accelerator_reason": None}
     try:
-        verdict = _kvm.accelerator(host, installed(host))
+        init = installed(host)
+        verdict = _kvm.accelerator(host, init)
+        _usual_template.provide(host, init, verdict.accelerator)
     except (CommandMissing, NotPrepared) as lacking:
         return {"accelerator": None, "accelerator_reason": str(lacking)}
     return {"accelerator": verdict.accelerator, "accelerator_reason": verdict.reason}
