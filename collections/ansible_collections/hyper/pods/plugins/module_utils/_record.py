@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,9 @@ class Record:
     secrets: Sequence[str] = ()
     values: Mapping[str, bytes] | None = field(default=None, repr=False, compare=False)
 
-    @property
+    @cached_property
     def pod(self) -> _manifest.Pod:
+        """What the definition means."""
         return _manifest.parse(self.definition, _sealed_objects.read(self.objects))
 
     @property
