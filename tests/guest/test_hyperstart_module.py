@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.hyper.pods.plugins.module_utils import _kernel
+from ansible_collections.hyper.pods.plugins.module_utils._guest import Guest, Port
 from ansible_collections.hyper.pods.plugins.module_utils._host import Host
+from ansible_collections.hyper.pods.plugins.module_utils._hyperstart import installed
+from ansible_collections.hyper.pods.plugins.module_utils._trial import trial
 
 from tests.support.guests import build_tiny_init, short_host, wait_for
 from tests.support.modules import module_process, run_module
+from tests.support.pods import build_hyperstart
 
 pytestmark = pytest.mark.guest
 
@@ -169,3 +173,30 @@ def test_the_real_init_is_installed_with_its_version(host: Host) -> None:
     root = Path(__file__).resolve().parents[2]
     subprocess.run(["make", "-s", "-C", str(root / "hyperstart/init"), "hyperstart"], check=True)
     assert converge(host, init=root / "build/hyperstart")["hyperstart_version"] != "0"
+
+
+def test_a_kernel_that_insists_on_signatures_gets_its_modules_whole(host: Host) -> None:
+    converge(host, init=build_hyperstart())
+    init = installed(host)
+
+    def guest(directory: Path) -> Guest:
+        return Guest(
+            name="insists",
+            vcpus=1,
+            memory_mib=128,
+            accelerator="tcg",
+            kernel=init.kernel,
+            initrd=init.initramfs,
+            cmdline=init.cmdline.replace("quiet", "loglevel=6 module.sig_enforce=1"),
+            disks=(),
+            nics=(),
+            ports=(Port("hyper.log", directory / "word", "file"),),
+            console=directory / "console",
+        )
+
+    with trial(host, "signatures", guest) as booted:
+        # hyperstart has a port to say it to: the modules for that were loaded.
+        assert booted.await_word(120)
+        console = (booted.directory / "console").read_text(errors="replace")
+    assert "rejected" in console
+    assert "hyperstart: module" not in console
