@@ -2,7 +2,6 @@
 """The module hyperstart: the twelve steps, versions that pods hold, the kernel that apt fetches, and that what it installs boots."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,9 +169,7 @@ def test_what_is_no_kernel_is_refused(host: Host, inits: list[Path], args: dict[
 
 
 def test_the_real_init_is_installed_with_its_version(host: Host) -> None:
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run(["make", "-s", "-C", str(root / "hyperstart/init"), "hyperstart"], check=True)
-    assert converge(host, init=root / "build/hyperstart")["hyperstart_version"] != "0"
+    assert converge(host, init=build_hyperstart())["hyperstart_version"] != "0"
 
 
 def test_a_kernel_that_insists_on_signatures_gets_its_modules_whole(host: Host) -> None:
