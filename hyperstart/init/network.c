@@ -101,14 +101,14 @@ static int change_default_route(uint16_t type, unsigned flags, unsigned interfac
 /* It is the first of every network namespace (the kernel's LOOPBACK_IFINDEX). */
 int loopback_up(struct error *error) { return link_up(1, 0) < 0 ? fail_errno(error, "the loopback interface") : 0; }
 
-/* Without the socket that if_nametoindex opens. */
+/* Without the sockets that if_nametoindex and if_indextoname open. */
 static unsigned number_of(const char *name) {
     char path[320], word[16];
     snprintf(path, sizeof path, "/sys/class/net/%s/ifindex", name);
     return word_read(path, word, sizeof word) < 0 ? 0 : (unsigned)atoi(word);
 }
 
-unsigned interface_number(const char *mac) {
+static unsigned find(const char *mac, char name[IF_NAMESIZE]) {
     unsigned found = 0;
     DIR *entries = opendir("/sys/class/net");
     if (!entries)
@@ -116,11 +116,18 @@ unsigned interface_number(const char *mac) {
     for (struct dirent *entry; !found && (entry = readdir(entries));) {
         char path[320], word[32];
         snprintf(path, sizeof path, "/sys/class/net/%s/address", entry->d_name);
-        if (entry->d_name[0] != '.' && word_read(path, word, sizeof word) == 0 && !strcasecmp(word, mac))
-            found = number_of(entry->d_name);
+        if (entry->d_name[0] == '.' || word_read(path, word, sizeof word) < 0 || strcasecmp(word, mac))
+            continue;
+        found = number_of(entry->d_name);
+        snprintf(name, IF_NAMESIZE, "%.*s", IF_NAMESIZE - 1, entry->d_name);
     }
     closedir(entries);
     return found;
+}
+
+unsigned interface_number(const char *mac) {
+    char name[IF_NAMESIZE];
+    return find(mac, name);
 }
 
 static bool takes_route(const struct interface_plan *plan, uint64_t family) {
@@ -131,20 +138,21 @@ static bool takes_route(const struct interface_plan *plan, uint64_t family) {
 }
 
 /* What a router on the network offers is not taken unless the plan says so. A kernel without IPv6 has nothing to switch off. */
-static void refuse_offers(unsigned interface, const struct interface_plan *plan) {
-    char name[IF_NAMESIZE], path[80];
-    if (!if_indextoname(interface, name) || (plan->advertised && takes_route(plan, 6)))
+static void refuse_offers(const char *name, const struct interface_plan *plan) {
+    char path[80];
+    if (plan->advertised && takes_route(plan, 6))
         return;
     snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra%s", name, plan->advertised ? "_defrtr" : "");
     word_write(path, "0");
 }
 
 int interface_configure(const struct interface_plan *plan, struct error *error) {
-    unsigned interface = interface_number(plan->mac);
+    char name[IF_NAMESIZE];
+    unsigned interface = find(plan->mac, name);
     struct address address;
     if (!interface)
         return 1;
-    refuse_offers(interface, plan);
+    refuse_offers(name, plan);
     if (link_up(interface, (uint32_t)plan->mtu) < 0)
         return fail_errno(error, "interface %s", plan->mac);
     for (size_t index = 0; index < plan->addresses.count; index++)
